@@ -1,0 +1,61 @@
+# make demo and make test set up all that they need; the second time they are quick.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: setup setup-system setup-test demo test test-all lint format bench weights clean help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Debian packages, installed only where one is missing and we are root (or told what to install).
+RUN_PACKAGES := python3-venv libgl1 libglib2.0-0
+TEST_PACKAGES := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## virtual environment with everything (quick when nothing changed)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "camtrail needs Python 3.11 or later; set PYTHON=python3.12, say" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || deploy/debian-packages $(RUN_PACKAGES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]' || \
+	  $(BIN)/python -m pip install --quiet -e '.[dev]'
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || deploy/debian-packages $(RUN_PACKAGES)
+	@$(BIN)/python -c 'import cv2, torch, torchvision'
+	@touch $@
+
+setup-test: $(STAMP)
+	@/usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null || \
+	  deploy/debian-packages $(TEST_PACKAGES) || echo "the RTSP tests will be skipped" >&2
+
+demo: setup  ## three simulated cameras, end to end, measured against the truth
+	$(BIN)/camtrail demo --out demo
+
+test: setup-test  ## the test suite (under 15 minutes on two cores)
+	$(BIN)/python -m pytest
+
+test-all: setup-test  ## the slow tests as well
+	$(BIN)/python -m pytest -m ''
+
+lint: setup  ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## what is timed, against the limit of the same work
+	$(BIN)/python -m tests.benchmarks.worker
+	$(BIN)/python -m tests.benchmarks.matcher
+
+clean:  ## removes what make made
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,381 @@
+"""``site.yaml``: one strict model of the configuration.
+
+Unknown keys, wrong types and keys given twice are errors that name their place and what would be
+allowed. ``${NAME}`` comes from the environment. Relative paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.errors import CamtrailError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+MAX_CONFIG_BYTES = 1_000_000
+
+PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
+DEMO_DETECTOR = PACKAGED_WEIGHTS / "detector.pt"
+DEMO_ENCODER = PACKAGED_WEIGHTS / "encoder.safetensors"
+
+_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
+_URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]+")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Detector(_Strict):
+    """The YOLO person detector."""
+
+    weights: str = Field(
+        str(DEMO_DETECTOR), description="path, or an official name such as yolo11n.pt"
+    )
+    confidence: float = Field(0.25, gt=0, lt=1)
+    image_size: int = Field(640, ge=64, le=4096, multiple_of=32)
+    device: str = "auto"
+    half: bool = False
+    batch: int = Field(1, ge=1, le=64, description="frames at once; files only")
+    iou: float = Field(0.6, gt=0, lt=1, description="overlap at which boxes are one person")
+
+
+class Encoder(_Strict):
+    """The re-identification encoder file (.safetensors, or .onnx with its .yaml)."""
+
+    path: Path = DEMO_ENCODER
+    device: str = "auto"
+    batch: int = Field(16, ge=1, le=512)
+
+
+class Tracker(_Strict):
+    """The tracker within one camera."""
+
+    name: Literal["bytetrack", "botsort", "ocsort", "sort"] = "bytetrack"
+    lost_seconds: float = Field(1.5, gt=0, le=60, description="how long a lost track is kept")
+
+
+class Crops(_Strict):
+    """Which crops are worth embedding."""
+
+    per_second: float = Field(3.0, gt=0, le=30, description="embeddings a person a second")
+    min_height: int = Field(32, ge=8, description="pixels")
+    max_overlap: float = Field(0.5, ge=0, le=1, description="share covered by another person")
+
+
+class Camera(_Strict):
+    """One camera: where its pictures come from."""
+
+    source: str = Field(min_length=1)
+    start: datetime | None = Field(None, description="capture time of a file's first frame")
+    fps: float | None = Field(None, gt=0, le=240, description="cap on the frames taken a second")
+    masks: tuple[tuple[tuple[float, float], ...], ...] = Field(
+        (), description="polygons in pixels; persons standing in one are left out"
+    )
+    open_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
+    read_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
+
+    @field_validator("start")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+    @field_validator("masks")
+    @classmethod
+    def _polygons(cls, value: tuple[tuple[tuple[float, float], ...], ...]) -> Any:
+        if any(len(polygon) < 3 for polygon in value):
+            raise ValueError("a mask needs at least 3 points")
+        return value
+
+    @property
+    def live(self) -> bool:
+        """Whether the source runs on the clock (a URL or a device) and cannot be read again."""
+        return bool(_URL.match(self.source)) or self.source.isdigit() or is_device(self.source)
+
+
+class Transit(_Strict):
+    """How long people take from one camera's view to another's."""
+
+    from_: str = Field(alias="from")
+    to: str
+    seconds: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Transit:
+        if self.seconds[0] > self.seconds[1]:
+            raise ValueError(f"seconds: [{self.seconds[0]}, {self.seconds[1]}] is not in order")
+        return self
+
+
+class Topology(_Strict):
+    """What is known of the ground between the cameras."""
+
+    overlap: tuple[tuple[str, str], ...] = ()
+    transit: tuple[Transit, ...] = ()
+
+
+class Matcher(_Strict):
+    """Thresholds of the decision who is who, on the cosine similarity of pooled embeddings.
+
+    ``None`` takes what the encoder's file recommends, or else the default of its kind.
+    """
+
+    accept: float | None = Field(None, gt=-1, lt=1, description="at least this: the same person")
+    new: float | None = Field(None, gt=-1, lt=1, description="below this: somebody new")
+    patience: float = Field(4.0, ge=0, description="seconds to wait for more evidence between")
+    max_lateness: float = Field(10.0, ge=0, description="seconds a live camera may lag")
+    prototypes: int = Field(4, ge=1, le=64, description="per identity and camera")
+    forget_after: float = Field(
+        86_400.0, gt=0, description="seconds unseen after which an identity leaves the gallery"
+    )
+    max_identities: int = Field(100_000, ge=1, description="in the gallery; the oldest leave")
+
+
+class Spool(_Strict):
+    """The updates that a worker keeps until they are committed."""
+
+    max_megabytes: float = Field(256.0, gt=0)
+
+
+class Site(_Strict):
+    """The whole of ``site.yaml``."""
+
+    site: Name
+    data_dir: Path = Path("data")
+    redis: str = "embedded"
+    store: str = "sqlite"
+    detector: Detector = Detector()  # type: ignore[call-arg]
+    encoder: Encoder = Encoder()  # type: ignore[call-arg]
+    tracker: Tracker = Tracker()  # type: ignore[call-arg]
+    crops: Crops = Crops()  # type: ignore[call-arg]
+    cameras: dict[Name, Camera] = Field(min_length=1)
+    topology: Topology = Topology()
+    matcher: Matcher = Matcher()  # type: ignore[call-arg]
+    spool: Spool = Spool()  # type: ignore[call-arg]
+
+    @field_validator("redis")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        if value != "embedded" and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("allowed: embedded, redis://..., rediss://..., unix://...")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _store(cls, value: str) -> str:
+        if value != "sqlite" and not value.startswith(("sqlite:", "postgresql+psycopg://")):
+            raise ValueError("allowed: sqlite, sqlite:///PATH, postgresql+psycopg://...")
+        return value
+
+    @model_validator(mode="after")
+    def _known_cameras(self) -> Site:
+        named = [name for pair in self.topology.overlap for name in pair]
+        named += [name for t in self.topology.transit for name in (t.from_, t.to)]
+        for name in named:
+            if name not in self.cameras:
+                raise ValueError(
+                    f"topology names the camera '{name}'; there are: {', '.join(self.cameras)}"
+                )
+        return self
+
+    @property
+    def spool_dir(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
+    def crops_dir(self) -> Path:
+        return self.data_dir / "crops"
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL of the store."""
+        if self.store == "sqlite":
+            return f"sqlite:///{self.data_dir / 'camtrail.sqlite'}"
+        return self.store
+
+    @property
+    def redis_socket(self) -> Path:
+        """The unix socket of the embedded server."""
+        return self.data_dir / "redis" / "redis.sock"
+
+    def camera(self, name: str) -> Camera:
+        """The camera of this name. Raises `CamtrailError` that lists those there are."""
+        if name not in self.cameras:
+            raise CamtrailError(
+                f"there is no camera '{name}'; there are: {', '.join(self.cameras)}"
+            )
+        return self.cameras[name]
+
+
+def is_device(source: str) -> bool:
+    """Whether ``source`` is a video device such as ``/dev/video0``."""
+    return source.startswith("/dev/video")
+
+
+def redact_url(url: str) -> str:
+    """The URL with its password, and every value of its query, replaced by ``***``."""
+    match = _URL.match(url)
+    if not match:
+        return url
+    address, _, query = url[match.end() :].partition("?")
+    user, at, host = address.rpartition("@")  # the last @: a password may hold / and @
+    if at:
+        address = (user.split(":", 1)[0] + ":***" if ":" in user else user) + at + host
+    return match.group() + address + ("?" + re.sub(r"=[^&]*", "=***", query) if query else "")
+
+
+def redact(text: str) -> str:
+    """``text`` with every URL in it redacted."""
+    return _URL_IN_TEXT.sub(lambda match: redact_url(match.group()), text)
+
+
+def load_site(path: Path) -> Site:
+    """Reads ``site.yaml``.
+
+    Raises:
+        CamtrailError: the file is missing, is no YAML, or does not fit the model; the text names
+            each place and what is allowed there.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise CamtrailError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes; not a site.yaml")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CamtrailError(f"{path}: no such file; `camtrail init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CamtrailError(f"{path}: cannot be read: {error}") from None
+    try:
+        raw = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that refuses double keys
+    except yaml.YAMLError as error:
+        raise CamtrailError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise CamtrailError(f"{path}: expected a mapping with `site` and `cameras`")
+    try:
+        site = Site.model_validate(_substitute(raw, path))
+    except ValidationError as error:
+        raise CamtrailError(_explain(path, error)) from None
+    return _resolve(site, path.resolve().parent)
+
+
+def effective(site: Site) -> dict[str, Any]:
+    """The whole configuration, defaults included, as plain data with secrets redacted."""
+    data = site.model_dump(mode="json", by_alias=True)
+    return {key: _redacted(value) for key, value in data.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_url(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return value
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader to which a key given twice is an error."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if isinstance(key, (str, int, float)) and key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"'{key}' is given twice", key_node.start_mark
+            )
+        if isinstance(key, (str, int, float)):
+            seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _substitute(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _substitute(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, path) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise CamtrailError(f"{path}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return _VARIABLE.sub(variable, value)
+
+
+def _resolve(site: Site, base: Path) -> Site:
+    """Makes the file's relative paths absolute."""
+    cameras = {
+        name: camera
+        if camera.live
+        else camera.model_copy(update={"source": str(base / camera.source)})
+        for name, camera in site.cameras.items()
+    }
+    weights = base / site.detector.weights
+    detector = site.detector
+    if weights.exists() or "/" in site.detector.weights:
+        detector = detector.model_copy(update={"weights": str(weights)})
+    encoder = site.encoder.model_copy(update={"path": base / site.encoder.path})
+    return site.model_copy(
+        update={
+            "data_dir": base / site.data_dir,
+            "cameras": cameras,
+            "detector": detector,
+            "encoder": encoder,
+        }
+    )
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        place = ".".join(str(part) for part in item["loc"]) or "the file"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = f"unknown key; allowed here: {', '.join(_allowed(item['loc'][:-1]))}"
+        elif item["type"] == "missing":
+            message = "is missing"
+        elif item["type"] == "string_pattern_mismatch" or place.endswith("[key]"):
+            message = "names are lower-case letters, digits, '-' and '_', at most 63 of them"
+        elif not isinstance(item["input"], (dict, list)):
+            message = f"{message} (got {redact_url(str(item['input']))!r})"
+        lines.append(f"{path}: {place}: {message}")
+    return "\n".join(lines)
+
+
+def _allowed(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model at ``location`` takes."""
+    model: type[BaseModel] = Site
+    for part in location:
+        if part == "cameras" or (model is Site and part == "topology"):
+            model = Camera if part == "cameras" else Topology
+        elif part == "transit":
+            model = Transit
+        elif isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
