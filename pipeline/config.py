@@ -265,6 +265,8 @@ def load_site(path: Path) -> Site:
         raise CamtrailError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise CamtrailError(f"{path}: expected a mapping with `site` and `cameras`")
+    # A section of which everything is commented out is empty: its defaults apply.
+    raw = {key: value for key, value in raw.items() if value is not None}
     try:
         site = Site.model_validate(_substitute(raw, path))
     except ValidationError as error:

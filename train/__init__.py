@@ -1,0 +1,1 @@
+"""Offline: data, losses, methods and evaluation of re-identification; `camtrail-train`."""

@@ -1,0 +1,58 @@
+"""The bus: how a camera's messages reach the matcher, once each, whatever dies on the way.
+
+Keys
+====
+All keys of a site carry the same hash tag (the braces are literal), so that they live on one slot
+of a Redis Cluster:
+
+========================================  ======  ==============================================
+``camtrail:{SITE}:tracklets``             stream  the messages; one entry has one field ``m``
+``camtrail:{SITE}:dead-letters``          stream  what could not be decoded: ``reason``, ``id``,
+                                                  ``head`` (its first bytes); capped
+``camtrail:{SITE}:committed``             hash    camera -> ``RUN:NUMBER``, the last message of it
+                                                  that the store has committed
+``camtrail:{SITE}:health:CAMERA``         hash    what the worker says of itself; expires
+``camtrail:{SITE}:matcher``               hash    what the matcher says of itself; expires
+``camtrail:{SITE}:lease``                 string  who is the matcher; expires
+========================================  ======  ==============================================
+
+The consumer group of the stream is ``matcher``.
+
+Delivery
+========
+A worker numbers its messages from 1 in each run and writes them to its `spool` on disk before
+anything else; they leave the spool when the committed position has passed them. The sender sends in
+order, and *every connection* starts again behind the committed position, because a server that was
+restarted or failed over may have forgotten what it had acknowledged. So there is never a gap before
+a message, a message may come more than once, and the store, which is idempotent, has it once.
+The matcher acknowledges after it has committed. While the stream holds more than `MAX_STREAM`
+messages, workers keep theirs in the spool: a stream is never cut where it is not acknowledged.
+An external Redis must run with ``maxmemory-policy noeviction``, as the embedded one does.
+
+The wire format is described in `pipeline.bus.wire`.
+"""
+
+from pipeline.bus.connection import connect
+from pipeline.bus.consumer import Consumer, Delivery
+from pipeline.bus.keys import Keys
+from pipeline.bus.lease import Lease
+from pipeline.bus.publisher import MAX_STREAM, Publisher, PublisherStats
+from pipeline.bus.runs import last_numbers
+from pipeline.bus.server import EmbeddedServer
+from pipeline.bus.wire import WireError, decode, encode
+
+__all__ = [
+    "MAX_STREAM",
+    "Consumer",
+    "Delivery",
+    "EmbeddedServer",
+    "Keys",
+    "Lease",
+    "Publisher",
+    "PublisherStats",
+    "WireError",
+    "connect",
+    "decode",
+    "encode",
+    "last_numbers",
+]

@@ -1,0 +1,36 @@
+"""The names of a site's keys, and the text form of a position."""
+
+from __future__ import annotations
+
+from pipeline.records import Position
+
+BEGINNING = Position("", 0)  # before every message
+
+
+class Keys:
+    """The names of one site's keys in Redis."""
+
+    group = "matcher"
+
+    def __init__(self, site: str) -> None:
+        self._prefix = f"camtrail:{{{site}}}:"
+        self.tracklets = self._prefix + "tracklets"
+        self.dead_letters = self._prefix + "dead-letters"
+        self.committed = self._prefix + "committed"
+        self.matcher = self._prefix + "matcher"
+        self.lease = self._prefix + "lease"
+
+    def health(self, camera: str) -> str:
+        """The hash in which the worker of ``camera`` says how it is."""
+        return f"{self._prefix}health:{camera}"
+
+
+def format_position(position: Position) -> str:
+    """``RUN:NUMBER``."""
+    return f"{position.run}:{position.number}"
+
+
+def parse_position(text: str | bytes) -> Position:
+    """The inverse of `format_position`. Raises ValueError."""
+    run, _, number = (text.decode() if isinstance(text, bytes) else text).rpartition(":")
+    return Position(run, int(number))

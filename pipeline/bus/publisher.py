@@ -1,0 +1,338 @@
+"""The worker's side of the bus: numbers messages, spools them, and sends them in order."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import redis
+
+from pipeline.bus.connection import connect
+from pipeline.bus.keys import BEGINNING, Keys, parse_position
+from pipeline.bus.runs import new_run, note_run, spool_folder
+from pipeline.bus.spool import Group, Spool
+from pipeline.bus.wire import WireError, decode, encode
+from pipeline.config import Site, redact
+from pipeline.errors import CamtrailError
+from pipeline.records import CameraHealth, Envelope, Position, Progress, TrackletUpdate
+from pipeline.telemetry import get_logger
+
+MAX_STREAM = 20_000  # messages in the stream beyond which the rest waits in the spools
+HEALTH_SECONDS = 15  # after which a health hash expires
+
+_POLL_SECONDS = 0.25  # how often the committed position is read while something is spooled
+_STALL_SECONDS = 5.0  # how long the position may stand still before the server is suspected
+_BATCH_BYTES = 2**20
+_BACKOFF = (0.1, 5.0)  # seconds: first and longest wait after an error
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStats:
+    """``published`` and ``dropped`` count the messages of this run, ``spooled`` those of any run
+    that are not yet committed; ``error`` is empty while all is well.
+    """
+
+    published: int
+    spooled: int
+    spool_bytes: int
+    dropped: int
+    connected: bool
+    error: str
+
+
+class Publisher:
+    """Gets a camera's messages to the matcher, whatever happens to either or to Redis.
+
+    `put` never waits for Redis; a thread sends. ``run`` is this run's ULID, later than those of
+    all former runs even if the clock went back. ``resume`` is the last `Progress` that former
+    runs spooled, where a file goes on, or None.
+
+    Raises:
+        CamtrailError: another process publishes for this camera, or the spool cannot be used.
+    """
+
+    def __init__(self, site: Site, camera: str) -> None:
+        self._site = site
+        self._camera = camera
+        self._keys = Keys(site.site)
+        self._spool = Spool(spool_folder(site, camera), int(site.spool.max_megabytes * 1e6))
+        former = self._spool.last_position()
+        if former is not None:
+            note_run(self._spool.folder, former)
+        self.run = new_run(former.run if former else "")
+        self.resume = _last_progress(self._spool)
+        self._number = 0
+        self._committed = BEGINNING  # as the matcher last announced it
+        self._sent = BEGINNING  # on the present connection
+        self._connected = False
+        self._error = ""
+        self._health: CameraHealth | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._send_all, name=f"send-{camera}", daemon=True)
+        self._thread.start()
+
+    def put(self, bodies: Sequence[TrackletUpdate | Progress]) -> None:
+        """Numbers the messages and spools them as one group: after a crash all or none are there.
+
+        Raises:
+            WireError: a record breaks its own promises; nothing was put.
+        """
+        if not bodies:
+            return
+        with self._changed:
+            dropped = self._spool.dropped
+            messages = [
+                encode(Envelope(number, self._stamp(body, dropped)))
+                for number, body in enumerate(bodies, self._number + 1)
+            ]
+            self._spool.append(Group(self.run, self._number + 1, tuple(messages)))
+            self._number += len(messages)
+            if self._spool.dropped > dropped:
+                log.warning(
+                    "spool full, dropped the oldest messages",
+                    camera=self._camera,
+                    dropped=self._spool.dropped,
+                )
+            self._changed.notify_all()
+
+    def wait_sent(self, timeout: float) -> bool:
+        """Whether Redis has taken everything within ``timeout`` seconds."""
+        return self._wait(lambda: self._sent, timeout)
+
+    def wait_committed(self, timeout: float) -> bool:
+        """Whether the matcher has committed everything within ``timeout`` seconds."""
+        return self._wait(lambda: self._committed, timeout)
+
+    @property
+    def stats(self) -> PublisherStats:
+        """How it stands now."""
+        with self._changed:
+            return PublisherStats(
+                published=self._number,
+                spooled=self._spool.count(self._committed),
+                spool_bytes=self._spool.size,
+                dropped=self._spool.dropped,
+                connected=self._connected,
+                error=self._spool.error or self._error,
+            )
+
+    def report(self, health: CameraHealth) -> None:
+        """Publishes ``health`` (it expires after `HEALTH_SECONDS`); the figures of the spool and,
+        where there is no message, the publisher's error are filled in.
+        """
+        with self._changed:
+            self._health = health
+            self._changed.notify_all()
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Sends what can be sent within ``timeout`` seconds; the rest stays for the next run."""
+        if self._connected:
+            self.wait_sent(timeout)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+        self._spool.close()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stamp(self, body: TrackletUpdate | Progress, dropped: int) -> TrackletUpdate | Progress:
+        if body.run != self.run or body.camera != self._camera:
+            raise ValueError(f"{body.camera}/{body.run} is not {self._camera}/{self.run}")
+        return replace(body, dropped=dropped) if isinstance(body, Progress) else body
+
+    def _wait(self, reached: Callable[[], Position], timeout: float) -> bool:
+        def done() -> bool:
+            last = self._spool.last_position()
+            return last is None or last <= reached()
+
+        with self._changed:
+            return self._changed.wait_for(done, timeout)
+
+    def _send_all(self) -> None:
+        """The sender: one connection after the other, until `close`."""
+        shortest, longest = _BACKOFF
+        backoff = shortest
+        while not self._closing:
+            began = time.monotonic()
+            try:
+                self._send_on_one_connection()
+            except (redis.RedisError, OSError) as error:
+                self._failed(error)
+            with self._changed:
+                if self._closing:
+                    return
+                if time.monotonic() - began > longest:
+                    backoff = shortest
+                self._changed.wait_for(
+                    lambda: self._closing,
+                    backoff * random.uniform(0.5, 1.0),  # noqa: S311 - jitter
+                )
+            backoff = min(2 * backoff, longest)
+
+    def _failed(self, error: Exception) -> None:
+        text = redact(str(error)) or type(error).__name__
+        with self._changed:
+            if self._connected or text != self._error:
+                log.warning("cannot publish", camera=self._camera, error=text)
+            self._connected = False
+            self._error = text
+
+    def _send_on_one_connection(self) -> None:
+        """Sends from behind the committed position on, until the connection breaks."""
+        connections = 0
+
+        def only_one() -> None:
+            # A second one may lead to a server that has forgotten what the first had taken.
+            nonlocal connections
+            connections += 1
+            if connections > 1:
+                raise redis.ConnectionError("the connection to Redis was lost")
+
+        client = connect(self._site, only_one, f"camtrail-worker-{self._camera}")
+        try:
+            committed = self._read_committed(client)
+            with self._changed:
+                self._sent = committed
+                self._connected, self._error = True, ""
+            moved, health_sent = time.monotonic(), None
+            while not self._closing:
+                sent = self._send_batch(client)
+                health_sent = self._send_health(client, health_sent)
+                before, committed = committed, self._read_committed(client)
+                if committed != before or committed >= self._sent:
+                    moved = time.monotonic()
+                elif time.monotonic() - moved > _STALL_SECONDS and self._forgotten(client):
+                    log.warning("Redis has forgotten messages; sending again", camera=self._camera)
+                    moved = time.monotonic()
+                    with self._changed:
+                        self._sent = committed
+                if not sent:
+                    self._wait_for_work(health_sent)
+        finally:
+            client.close()
+
+    def _read_committed(self, client: redis.Redis) -> Position:
+        text = client.hget(self._keys.committed, self._camera)
+        try:
+            committed = parse_position(text) if text else BEGINNING
+        except ValueError:
+            committed = BEGINNING
+        with self._changed:
+            self._committed = committed
+            self._spool.flush()
+            self._spool.commit(committed)
+            self._changed.notify_all()
+        return committed
+
+    def _send_batch(self, client: redis.Redis) -> bool:
+        """Sends the next messages; whether there were any."""
+        with self._changed:
+            batch: list[bytes] = []
+            position, size = self._sent, 0
+            for group in self._spool.groups(self._sent):
+                skip = self._sent.number - group.first + 1 if group.run == self._sent.run else 0
+                batch += group.messages[max(0, skip) :]
+                position, size = group.last, size + sum(map(len, group.messages))
+                if size >= _BATCH_BYTES:
+                    break
+            descriptor = self._spool.start_sync() if batch else None
+        if descriptor is not None:
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        if not batch:
+            return False
+        if client.xlen(self._keys.tracklets) >= MAX_STREAM:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, _POLL_SECONDS)
+            return True
+        with client.pipeline(transaction=False) as pipeline:
+            for message in batch:
+                pipeline.xadd(self._keys.tracklets, {b"m": message})
+            pipeline.execute()
+        with self._changed:
+            self._sent = position
+            self._changed.notify_all()
+        return True
+
+    def _send_health(self, client: redis.Redis, sent: CameraHealth | None) -> CameraHealth | None:
+        health = self._health
+        if health is None or health is sent:
+            return sent
+        stats = self.stats
+        complete = replace(
+            health,
+            published=stats.published,
+            spool=stats.spooled,
+            dropped=stats.dropped,
+            message=health.message or stats.error,
+        )
+        key = self._keys.health(self._camera)
+        with client.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, mapping=_flat(asdict(complete)))
+            pipeline.expire(key, HEALTH_SECONDS)
+            pipeline.execute()
+        return health
+
+    def _forgotten(self, client: redis.Redis) -> bool:
+        """Whether the matcher has acknowledged all that the stream has: it lacks ours."""
+        try:
+            groups = client.xinfo_groups(self._keys.tracklets)
+        except redis.ResponseError:  # the stream is gone
+            return True
+        last = client.xinfo_stream(self._keys.tracklets)["last-generated-id"]
+        ours = [group for group in groups if group["name"] == Keys.group.encode()]
+        return any(g["pending"] == 0 and g["last-delivered-id"] == last for g in ours)
+
+    def _wait_for_work(self, health_sent: CameraHealth | None) -> None:
+        """Waits for a message, a report or the end; while something is spooled, not for long."""
+
+        def work() -> bool:
+            last = self._spool.last_position()
+            unsent = last is not None and last > self._sent
+            return self._closing or unsent or self._health is not health_sent
+
+        with self._changed:
+            last = self._spool.last_position()
+            spooled = last is not None and last > self._committed
+            self._changed.wait_for(work, _POLL_SECONDS if spooled else 1.0)
+
+
+def _last_progress(spool: Spool) -> Progress | None:
+    data = spool.last_progress()
+    if data is None:
+        return None
+    try:
+        body = decode(data).body
+    except WireError as error:
+        raise CamtrailError(
+            f"{spool.folder}: written by another version of camtrail ({error}); let that version "
+            "finish, or move the folder away"
+        ) from None
+    assert isinstance(body, Progress)
+    return body
+
+
+def _flat(health: dict[str, object]) -> dict[Any, Any]:
+    """As a hash of Redis holds it."""
+    return {name: str(value) for name, value in health.items()}

@@ -1,0 +1,1 @@
+"""One process a camera: source -> detect -> track -> crops -> publish."""

@@ -1,0 +1,66 @@
+"""Opening a video with OpenCV, and saying why one cannot be opened.
+
+OpenCV only says that it failed, and FFmpeg's own words, which may hold a password, go straight to
+stderr. Both are silenced here, and where something cannot be opened PyAV is asked for the reason.
+"""
+
+from __future__ import annotations
+
+import os
+
+import av
+import av.error
+import cv2
+
+from pipeline import config
+
+# Read by OpenCV when it opens its first video.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+cv2.setLogLevel(0)
+
+_TEXT_AS_VIDEO = "tty"  # FFmpeg takes any text file for a film of ASCII art
+
+
+def open_capture(camera: config.Camera) -> cv2.VideoCapture | None:
+    """An opened capture of a file, URL or device, or None."""
+    source = camera.source
+    if source.isdigit() or config.is_device(source):
+        capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+        return capture if capture.isOpened() else None
+    parameters = {
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: camera.open_timeout * 1000,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC: camera.read_timeout * 1000,
+        # One thread decodes a camera's picture in time, and more would hold pictures back.
+        cv2.CAP_PROP_N_THREADS: 1,
+    }
+    flat = [int(number) for item in parameters.items() for number in item]
+    capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, flat)
+    return capture if capture.isOpened() else None
+
+
+def why_not(camera: config.Camera) -> str:
+    """Why a file or URL cannot be opened as video, in a few words; "" if it can.
+
+    Never holds the source's address: it may have a password.
+    """
+    source = camera.source
+    if source.isdigit() or config.is_device(source):
+        return "no such video device, or it is in use"
+    options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
+    try:
+        with av.open(
+            source, options=options, timeout=(camera.open_timeout, camera.read_timeout)
+        ) as container:
+            if not container.streams.video:
+                return "holds no video"
+            return "text, not video" if container.format.name == _TEXT_AS_VIDEO else ""
+    except av.error.ExitError:  # PyAV's word for a time-out
+        return f"no answer within {camera.open_timeout:g} s"
+    except av.error.HTTPUnauthorizedError:
+        return "wrong user or password (401)"
+    except (av.error.FFmpegError, OSError) as error:
+        return getattr(error, "strerror", None) or type(error).__name__
+    except ValueError as error:
+        return f"not a valid address ({type(error).__name__})"

@@ -1,0 +1,241 @@
+"""The command `camtrail`. A command imports what it needs when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import CamtrailError
+
+if TYPE_CHECKING:
+    from pipeline.config import Site
+
+app = typer.Typer(
+    name="camtrail",
+    help="Follow people across cameras: who was seen where, and when.",
+    epilog="Start with: camtrail demo, or camtrail init for your own cameras.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="The site.yaml to use.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write log lines as JSON.")]
+UntilEnd = Annotated[bool, typer.Option("--until-end", help="Stop when all files are read.")]
+DEFAULT_SITE = Path("site.yaml")
+
+
+def main() -> None:
+    """Runs the command line; what a user did wrong becomes lines on stderr and exit status 2."""
+    try:
+        app()
+    except CamtrailError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # e.g. `camtrail identities | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+@app.command(epilog="Example: camtrail init shop --source gate=rtsp://10.0.0.5/stream1")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write site.yaml.")] = Path(),
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A camera; give it once for each."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a site.yaml.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write a commented site.yaml for the videos in a folder or for the given sources."""
+    from pipeline import init as command
+
+    command.run(folder, source or [], force=force, as_json=json)
+
+
+@app.command(epilog="Example: camtrail run site.yaml --until-end")
+def run(
+    site: SiteFile = DEFAULT_SITE, until_end: UntilEnd = False, json_logs: JsonLogs = False
+) -> None:
+    """Run the site: Redis if embedded, a worker for each camera, the matcher; restart what dies."""
+    from pipeline.supervise import run_site
+
+    raise typer.Exit(run_site(_load(site), site, until_end, json_logs=json_logs))
+
+
+@app.command(epilog="Example: camtrail worker site.yaml --camera gate")
+def worker(
+    camera: Annotated[str, typer.Option(help="The camera's name in site.yaml.")],
+    site: SiteFile = DEFAULT_SITE,
+    json_logs: JsonLogs = False,
+) -> None:
+    """Read one camera: detect, track, embed and publish. `camtrail run` starts these itself."""
+    settings = _load(site)
+    settings.camera(camera)
+    stop = _stop_on_signals()
+    from pipeline import telemetry
+
+    telemetry.configure(f"worker-{camera}", json=json_logs or None)
+    from pipeline.camera.worker import run_worker
+
+    run_worker(settings, camera, stop)
+
+
+@app.command(epilog="Example: camtrail matcher site.yaml --standby")
+def matcher(
+    site: SiteFile = DEFAULT_SITE,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait while another matcher runs, then take over.")
+    ] = False,
+    until_end: UntilEnd = False,
+    json_logs: JsonLogs = False,
+) -> None:
+    """Decide who is who for the whole site. `camtrail run` starts it itself."""
+    settings = _load(site)
+    stop = _stop_on_signals()
+    from pipeline import telemetry
+
+    telemetry.configure("matcher", json=json_logs or None)
+    from pipeline.matcher.service import run_matcher
+
+    run_matcher(settings, stop, until_end=until_end, standby=standby)
+
+
+@app.command(epilog="Example: camtrail identities site.yaml --camera gate --since 2026-01-05T09:00")
+def identities(
+    site: SiteFile = DEFAULT_SITE,
+    camera: Annotated[str | None, typer.Option(help="Only those seen in this camera.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only those seen since: a date and time, or 30m, 12h, 7d ago."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
+    json: AsJson = False,
+) -> None:
+    """List the people seen, the last seen first."""
+    from pipeline import people
+
+    people.list_identities(_load(site), camera, since, limit, as_json=json)
+
+
+@app.command(epilog="Example: camtrail show 17 site.yaml")
+def show(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    site: SiteFile = DEFAULT_SITE,
+    json: AsJson = False,
+) -> None:
+    """Show where one person was, when, for how long, in which order."""
+    from pipeline import people
+
+    people.show_identity(_load(site), identity, as_json=json)
+
+
+@app.command(epilog="Example: camtrail evaluate site.yaml --truth truth --json")
+def evaluate(
+    truth: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with CAMERA.gt.txt in MOT format.")
+    ],
+    site: SiteFile = DEFAULT_SITE,
+    json: AsJson = False,
+) -> None:
+    """Compare what was stored with the truth: cross-camera IDF1, HOTA, false merges and more."""
+    from pipeline.evaluate import command
+
+    command.run(_load(site), truth, as_json=json)
+
+
+@app.command(epilog="Example: camtrail doctor site.yaml")
+def doctor(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Check packages, GPU, weights, Redis, cameras, disk and clock; exit status 1 if one fails."""
+    from pipeline import doctor as command
+
+    raise typer.Exit(command.run(site, as_json=json))
+
+
+@app.command(epilog="Example: camtrail config site.yaml --json")
+def config(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Print the effective configuration, defaults included, with secrets redacted."""
+    from pipeline.config import effective
+
+    data = effective(_load(site))
+    if json:
+        from pipeline.output import print_json
+
+        print_json(data)
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command(epilog="Example: camtrail simulate --out sim --seed 7 --cameras 4 --people 20")
+def simulate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    cameras: Annotated[int, typer.Option(help="How many cameras.")] = 3,
+    people: Annotated[int, typer.Option(help="How many people walk about.")] = 12,
+    seconds: Annotated[float, typer.Option(help="Length of each video.")] = 60.0,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 10.0,
+    overlap: Annotated[
+        bool, typer.Option("--overlap", help="Two cameras see the same ground.")
+    ] = False,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Also write re-id crops, named as in Market-1501.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Make a site with known truth: videos, site.yaml, and who was where in MOT format."""
+    from pipeline.simulate.command import simulate as command
+
+    command(out, seed, cameras, people, seconds, fps, overlap, crops, json)
+
+
+@app.command(epilog="Example: camtrail demo --seed 7 --out demo --json")
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")] = Path(
+        "camtrail-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Which simulated site.")] = 1,
+    people: Annotated[int, typer.Option(help="How many people walk about.")] = 12,
+    cameras: Annotated[int, typer.Option(help="How many cameras.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of each video.")] = 60.0,
+    json: AsJson = False,
+) -> None:
+    """Simulate a site, run the whole system on it, and compare the answer with the truth."""
+    from pipeline.demo import run_demo
+    from pipeline.simulate import SiteOptions
+
+    options = SiteOptions(seed=seed, people=people, cameras=cameras, seconds=seconds)
+    raise typer.Exit(run_demo(out, options, as_json=json))
+
+
+def _load(path: Path) -> Site:
+    from pipeline.config import load_site
+
+    return load_site(path)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, so that a process can flush what it holds."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _fail(text: str) -> None:
+    print(f"camtrail: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Runtimes of the networks that a camera's process uses: person detector and encoder."""

@@ -1,0 +1,42 @@
+"""The durable record of a site: every update exactly once, identities, decisions, best crops.
+
+One process writes (the matcher); any number read at the same time, also while nothing runs:
+
+>>> store = Store.open(site.store_url, read_only=True)
+>>> [person.identity for person in store.identities()]
+[1, 2, 3]
+"""
+
+from pipeline.store.rows import (
+    Batch,
+    CameraRecord,
+    IdentityDetail,
+    IdentitySummary,
+    Outcome,
+    RunState,
+    StoreCounts,
+    StoredPrototype,
+    StoredTracklet,
+    StoredVisit,
+    TrackRow,
+    Verdict,
+    Visit,
+)
+from pipeline.store.store import Store
+
+__all__ = [
+    "Batch",
+    "CameraRecord",
+    "IdentityDetail",
+    "IdentitySummary",
+    "Outcome",
+    "RunState",
+    "Store",
+    "StoreCounts",
+    "StoredPrototype",
+    "StoredTracklet",
+    "StoredVisit",
+    "TrackRow",
+    "Verdict",
+    "Visit",
+]

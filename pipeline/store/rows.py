@@ -1,0 +1,199 @@
+"""What goes into the store and what comes out of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from pipeline.records import (
+    Assignment,
+    CameraState,
+    FloatArray,
+    FrameArray,
+    Position,
+    TimeArray,
+    TrackletKey,
+    TrackletUpdate,
+)
+
+
+@dataclass(slots=True)
+class RunState:
+    """How far one run of a camera's worker is committed.
+
+    ``number`` is its last message, ``messages`` how many came. ``time`` is the capture time it has
+    covered (-inf before it said so). From ``closed_at`` (event time) on, its tracklets have ended.
+    """
+
+    camera: str
+    run: str
+    number: int = 0
+    messages: int = 0
+    updates: int = 0
+    time: float = -math.inf
+    state: CameraState = CameraState.STARTING
+    live: bool = False
+    frames: int = 0
+    frame: int = 0
+    dropped: int = 0
+    closed_at: float | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.run, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One decision with its reason.
+
+    ``assignment`` is ``None`` where the tracklet lost its identity and is undecided again.
+    ``reason`` holds the terms of the score by name.
+    """
+
+    key: TrackletKey
+    time: float
+    assignment: Assignment | None
+    former: int | None
+    reason: Mapping[str, float | str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the matcher decided, to be committed with the updates it saw.
+
+    ``tick`` is the event time up to which it has decided (-inf: nothing yet). ``prototypes`` says
+    of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
+    is done with, ``retired`` the identities that left the gallery.
+    """
+
+    tick: float = -math.inf
+    verdicts: list[Verdict] = field(default_factory=list)
+    prototypes: dict[TrackletKey, bool] = field(default_factory=dict)
+    closed: list[TrackletKey] = field(default_factory=list)
+    retired: list[int] = field(default_factory=list)
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        return [v.assignment for v in self.verdicts if v.assignment is not None]
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one transaction writes."""
+
+    updates: Sequence[TrackletUpdate]
+    runs: Sequence[RunState]
+    outcome: Outcome
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTracklet:
+    """A tracklet as the matcher takes it up again: its decision so far and all its updates."""
+
+    assignment: Assignment | None
+    prototype: bool
+    updates: Sequence[TrackletUpdate]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVisit:
+    """A tracklet of an identity in the gallery with which the matcher is done."""
+
+    key: TrackletKey
+    identity: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrototype:
+    """The embedding of a closed tracklet that stands for its identity."""
+
+    key: TrackletKey
+    identity: int
+    quality: float
+    embedding: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySummary:
+    """One person. ``crop`` is the file of the best picture."""
+
+    identity: int
+    name: str | None
+    first_seen: float
+    last_seen: float
+    cameras: tuple[str, ...]
+    tracklets: int
+    crop: FilePath | None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One tracklet of a person. NaN where there was nothing to compare with."""
+
+    key: TrackletKey
+    camera: str
+    start: float
+    end: float
+    decision: str
+    similarity: float
+    runner_up: float
+    crop: FilePath | None
+    crops: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDetail:
+    """One person and all visits, in order of their start."""
+
+    summary: IdentitySummary
+    visits: list[Visit]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """The whole path of a tracklet: ``times`` (n,), ``frames`` (n,), ``boxes`` (n, 4) px."""
+
+    key: TrackletKey
+    identity: int | None
+    decided_at: float | None
+    times: TimeArray
+    frames: FrameArray
+    boxes: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRecord:
+    """What the store knows of a camera, over all its runs.
+
+    ``state`` is that of its newest run; ``last_time`` the capture time covered (NaN: none yet).
+    """
+
+    camera: str
+    runs: int
+    frames: int
+    dropped: int
+    state: CameraState
+    last_time: float
+    updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """Counted by query, not remembered.
+
+    ``duplicates`` counts rows that say the same twice (always 0), ``missing`` the messages whose
+    numbers, or the updates whose ``seq``, were skipped, whichever shows more.
+    """
+
+    updates: int
+    tracklets: int
+    identities: int
+    undecided: int
+    duplicates: int
+    missing: int

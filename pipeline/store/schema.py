@@ -1,0 +1,137 @@
+"""The tables of the store, version 1.
+
+=============  ===================================================================================
+``meta``       facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
+``runs``       how far each run of each camera's worker is committed, and what it said of itself
+``tracklets``  the newest state of each tracklet, and the identity it has now
+``updates``    every update exactly as it came, with its part of the path
+``identities`` people; one that lost all its tracklets keeps its row and its number
+``events``     every decision ever taken; the newest of a tracklet is the one that holds
+=============  ===================================================================================
+
+``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
+embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("camera", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("number", Integer, nullable=False),  # the last message committed
+    Column("messages", Integer, nullable=False),  # how many came; fewer where some were dropped
+    Column("updates", Integer, nullable=False),
+    Column("time", Float),  # the capture time covered
+    Column("state", Text, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("frame", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("closed_at", Float),  # event time at which its tracklets ended
+)
+
+tracklets = Table(
+    "tracklets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("camera", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("track", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("crops", Integer, nullable=False),
+    Column("quality", Float, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("thumbnail_quality", Float, nullable=False),
+    Column("crop", Text),  # file of the best crop, relative to the folder of crops
+    Column("open", Boolean, nullable=False),
+    Column("prototype", Boolean, nullable=False),
+    Column("identity", Integer, ForeignKey("identities.id")),
+    Column("decision", Text),
+    Column("similarity", Float),
+    Column("runner_up", Float),
+    Column("decided_at", Float),
+    UniqueConstraint("camera", "run", "track"),
+)
+Index("tracklets_by_identity", tracklets.c.identity, tracklets.c.start)
+Index("tracklets_by_camera", tracklets.c.camera, tracklets.c.start)
+for _flag in (tracklets.c.open, tracklets.c.prototype):
+    Index(
+        f"tracklets_{_flag.name}",
+        tracklets.c.id,
+        sqlite_where=text(_flag.name),
+        postgresql_where=text(_flag.name),
+    )
+
+updates = Table(
+    "updates",
+    metadata,
+    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("crops", Integer, nullable=False),
+    Column("quality", Float, nullable=False),
+    Column("embedding", LargeBinary),  # D x float16
+    Column("ended", Boolean, nullable=False),
+    Column("path", LargeBinary, nullable=False),  # see `pipeline.store.packing`
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text),
+    Column("created_at", Float, nullable=False),
+    Column("in_gallery", Boolean, nullable=False),
+)
+Index(
+    "identities_in_gallery",
+    identities.c.id,
+    sqlite_where=text("in_gallery"),
+    postgresql_where=text("in_gallery"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
+    Column("time", Float, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("identity", Integer, ForeignKey("identities.id")),  # None: undecided again
+    Column("former", Integer, ForeignKey("identities.id")),
+    Column("similarity", Float),
+    Column("runner_up", Float),
+    Column("reason", Text, nullable=False),  # JSON: the terms of the score
+)

@@ -1,0 +1,84 @@
+"""Logs: one place that decides how they look, and that keeps secrets out of them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from pipeline.config import redact
+
+
+def configure(component: str, json: bool | None = None, level: int = logging.INFO) -> None:
+    """Sets up the logs of this process, on stderr.
+
+    Args:
+        component: who speaks, for example ``worker-gate``; part of every line.
+        json: one JSON object a line; None: where stderr is no terminal.
+        level: the least that is shown.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer()
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, *_finish(as_json), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(component=component)
+    _route_standard_logging(shared, as_json, renderer)
+
+
+def get_logger(name: str) -> Any:
+    """A structlog logger: ``log.info("event", key=value)``."""
+    return structlog.get_logger(logger=name.removeprefix("pipeline."))
+
+
+def _finish(as_json: bool) -> list[Any]:
+    # The console renderer shows a traceback itself; either way it is redacted as text first.
+    return [structlog.processors.format_exc_info, _redact] if as_json else [_redact]
+
+
+def _redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    return {key: _redacted(value) for key, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Exception):
+        return redact(f"{type(value).__name__}: {value}")
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(item) for item in value]
+    return value
+
+
+def _route_standard_logging(shared: list[Any], as_json: bool, renderer: Any) -> None:
+    """Sends what libraries log through the same processors."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_finish(as_json),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)

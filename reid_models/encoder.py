@@ -1,0 +1,105 @@
+"""The encoder as the live pipeline uses it: crops in, normalised embeddings out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from reid_models.description import Description
+from reid_models.errors import EncoderError
+from reid_models.onnx_runtime import OnnxRuntime, read_onnx
+from reid_models.preprocess import Image, to_batch
+from reid_models.torch_runtime import TorchRuntime
+from reid_models.weights import read_encoder
+
+FloatArray = npt.NDArray[np.float32]
+_BATCH = 32  # crops at once: beyond this the time a crop no longer falls, and memory grows
+
+
+class Runtime(Protocol):
+    """Runs a network on batches (N, H, W, 3) float32 and gives (N, D) float32."""
+
+    @property
+    def device(self) -> str: ...
+
+    def __call__(self, batch: FloatArray) -> FloatArray: ...
+
+
+class Encoder:
+    """A loaded encoder; made by `load_encoder`.
+
+    Attributes:
+        description: what the file says of itself.
+        fingerprint: 32 hexadecimal digits, a digest of weights and description. Embeddings of
+            two fingerprints must never be compared.
+        device: where it runs, ``cpu`` or ``cuda:0``.
+        dimension: length of an embedding.
+    """
+
+    def __init__(self, runtime: Runtime, description: Description, fingerprint: str) -> None:
+        self._runtime = runtime
+        self.description = description
+        self.fingerprint = fingerprint
+        self.device = runtime.device
+        self.dimension = description.dimension
+
+    def embed(self, crops: Sequence[Image]) -> FloatArray:
+        """L2-normalised embeddings, float32 (N, D).
+
+        Args:
+            crops: RGB uint8 arrays H x W x 3 of any size; none gives (0, D).
+        """
+        if not crops:
+            return np.empty((0, self.dimension), np.float32)
+        parts = [self._embed(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
+        return np.concatenate(parts)
+
+    def _embed(self, crops: Sequence[Image]) -> FloatArray:
+        batch = to_batch(crops, self.description.input)
+        out = self._runtime(batch)
+        if self.description.flip:
+            out = out + self._runtime(np.ascontiguousarray(batch[:, :, ::-1]))
+        if out.shape != (len(crops), self.dimension):
+            raise EncoderError(
+                f"the network gave {out.shape} for {len(crops)} crops where its description "
+                f"says dimension {self.dimension}"
+            )
+        norms = np.linalg.norm(out, axis=1, keepdims=True)
+        return np.asarray(out / np.maximum(norms, 1e-12), np.float32)
+
+
+def load_encoder(path: str | Path, device: str = "auto", threads: int | None = None) -> Encoder:
+    """Load a ``.safetensors`` encoder, or an ``.onnx`` one with its ``.yaml`` beside it.
+
+    Args:
+        path: the file.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: that onnxruntime may use for one call; torch's are global and left alone.
+
+    Raises:
+        EncoderError: says what is wrong with the file or the device.
+    """
+    path = Path(path)
+    runtime: Runtime
+    if path.suffix == ".onnx":
+        description = read_onnx(path)
+        runtime = OnnxRuntime(path, description, device, threads)
+    elif path.suffix == ".safetensors":
+        model, description = read_encoder(path)
+        runtime = TorchRuntime(model, device)
+    else:
+        raise EncoderError(f"{path}: an encoder file ends in .safetensors or .onnx")
+    return Encoder(runtime, description, _fingerprint(path, description))
+
+
+def _fingerprint(path: Path, description: Description) -> str:
+    digest = hashlib.sha256(description.model_dump_json().encode())
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""What is timed or measured; never part of pass or fail. Each module is a program."""

@@ -1,0 +1,18 @@
+"""Fixtures that tests of several packages share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real videos and weights; tests that use it are marked ``realdata``."""
+    named = os.environ.get("CAMTRAIL_TEST_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set CAMTRAIL_TEST_DATA)")
+    return folder

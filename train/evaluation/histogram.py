@@ -1,0 +1,39 @@
+"""The baseline that a learned encoder has to beat: colour alone, without learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from train.data import Sample, read_image
+from train.evaluation.ranking import Features
+
+_STRIPES, _BINS = 6, 8
+
+
+def colour_histogram(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """HSV 8 x 8 x 8 in six horizontal stripes of an RGB image, as (3072,) floats.
+
+    The entries are square roots of shares, so that the Euclidean distance of two such vectors
+    sorts as the mean of their stripes' squared Bhattacharyya (Hellinger) distances.
+    """
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    edges = np.linspace(0, len(hsv), _STRIPES + 1).astype(int)
+    parts = []
+    for top, bottom in zip(edges[:-1], edges[1:], strict=True):
+        stripe = hsv[top : max(bottom, top + 1)]
+        counts = cv2.calcHist([stripe], [0, 1, 2], None, [_BINS] * 3, [0, 180, 0, 256, 0, 256])
+        parts.append(counts.ravel() / max(counts.sum(), 1))
+    return np.sqrt(np.concatenate(parts) / _STRIPES).astype(np.float32)
+
+
+def histogram_features(samples: Sequence[Sample]) -> Features:
+    """The samples' colour histograms; compare them by ``euclidean``."""
+    return Features(
+        np.stack([colour_histogram(read_image(sample.path)) for sample in samples]),
+        np.array([sample.identity for sample in samples]),
+        np.array([sample.camera for sample in samples]),
+    )

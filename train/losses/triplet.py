@@ -1,0 +1,39 @@
+"""Hermans et al., "In Defense of the Triplet Loss for Person Re-Identification" (2017)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class TripletLoss(nn.Module):
+    """Batch-hard triplet loss on Euclidean distances of the embeddings as they come.
+
+    Called with ``(embeddings (N, D), labels (N,))``; gives the mean over the anchors that have
+    both another image of their identity and one of another in the batch; 0 if there is none.
+
+    Args:
+        margin: of the hinge, >= 0; ``None`` for the soft margin ``log(1 + exp(ap - an))``.
+    """
+
+    def __init__(self, margin: float | None = 0.3) -> None:
+        super().__init__()
+        if margin is not None and margin < 0:
+            raise ValueError(f"margin must not be negative, not {margin}")
+        self.margin = margin
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        # The matrix-product shortcut of cdist loses the small distances that matter most here.
+        distances = torch.cdist(
+            embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        same = labels[:, None] == labels[None, :]
+        others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+        farthest = distances.masked_fill(~same, float("-inf")).amax(dim=1)
+        nearest = distances.masked_fill(same, float("inf")).amin(dim=1)
+        usable = others.any(dim=1) & ~same.all(dim=1)
+        if not bool(usable.any()):
+            return embeddings.sum() * 0
+        gap = (farthest - nearest)[usable]
+        return (F.softplus(gap) if self.margin is None else F.relu(gap + self.margin)).mean()
