@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -38,12 +37,8 @@ def main() -> None:
     try:
         app()
     except CamtrailError as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # e.g. `camtrail identities | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        print(f"camtrail: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command(epilog="Example: camtrail init shop --source gate=rtsp://10.0.0.5/stream1")
@@ -230,11 +225,6 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _fail(text: str) -> None:
-    print(f"camtrail: {text}", file=sys.stderr)
-    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -16,7 +14,7 @@ from rich.table import Table
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.output import duration, local_time, plain, print_json
-from pipeline.store import Store, Visit
+from pipeline.store import IdentitySummary, Store, Visit
 
 _AGO = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -33,7 +31,7 @@ def list_identities(
     if camera is not None:
         site.camera(camera)
     after = None if since is None else parse_since(since, time.time())
-    with _reading(site) as store:
+    with Store.open(site.store_url, read_only=True, crops=site.crops_dir) as store:
         found = [
             person
             for person in store.identities()
@@ -69,15 +67,7 @@ def list_identities(
 
 def show_identity(site: Site, identity: int, *, as_json: bool) -> None:
     """Prints the visits of one identity in order, with the time between them."""
-    with _reading(site) as store:
-        known = [person.identity for person in store.identities()]
-        if identity not in known:
-            raise CamtrailError(
-                f"there is no identity {identity}; there are {len(known)}, "
-                f"from {min(known)} to {max(known)}"
-                if known
-                else f"there is no identity {identity}; nobody was seen so far"
-            )
+    with Store.open(site.store_url, read_only=True, crops=site.crops_dir) as store:
         detail = store.identity(identity)
     rows = list(_with_gaps(detail.visits))
     if as_json:
@@ -110,7 +100,7 @@ def _with_gaps(visits: list[Visit]) -> Iterator[tuple[Visit, float | None]]:
         end = visit.end if end is None else max(end, visit.end)
 
 
-def _print_visits(summary: Any, rows: list[tuple[Visit, float | None]]) -> None:
+def _print_visits(summary: IdentitySummary, rows: list[tuple[Visit, float | None]]) -> None:
     console = Console()
     name = f" ({summary.name})" if summary.name else ""
     console.print(
@@ -141,12 +131,3 @@ def _print_visits(summary: Any, rows: list[tuple[Visit, float | None]]) -> None:
 
 def _number(value: float | None) -> str:
     return "" if value is None or value != value else f"{value:.2f}"  # NaN differs from itself
-
-
-@contextmanager
-def _reading(site: Site) -> Iterator[Store]:
-    store = Store.open(site.store_url, read_only=True)
-    try:
-        yield store
-    finally:
-        store.close()

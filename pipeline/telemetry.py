@@ -42,7 +42,7 @@ def configure(component: str, json: bool | None = None, level: int = logging.INF
 
 def get_logger(name: str) -> Any:
     """A structlog logger: ``log.info("event", key=value)``."""
-    return structlog.get_logger(logger=name.removeprefix("pipeline."))
+    return structlog.get_logger(module=name.removeprefix("pipeline."))
 
 
 def _finish(as_json: bool) -> list[Any]:

@@ -61,6 +61,9 @@ def evaluate_encoder(
     ],
     data: Data,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    other_cameras: Annotated[
+        bool, typer.Option("--other-cameras", help="Search only what other cameras saw.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure an encoder by Market-1501's protocol.
@@ -89,8 +92,9 @@ def evaluate_encoder(
             embed_data(loaded, found.query),
             embed_data(loaded, found.gallery),
         )
-    ranking = evaluate(query, gallery, metric)
-    _print({"encoder": encoder, "data": found.name, **summary(ranking, metric)}, as_json)
+    ranking = evaluate(query, gallery, metric, other_cameras=other_cameras)
+    measured = summary(ranking, metric, other_cameras)
+    _print({"encoder": encoder, "data": found.name, **measured}, as_json)
 
 
 @app.command()
@@ -150,11 +154,12 @@ def _command() -> str:
 
 def main() -> None:
     """Run the command; what the user did wrong ends in one line on stderr and status 2."""
+    from pipeline.errors import CamtrailError  # the simulator's
     from reid_models import EncoderError
 
     try:
         app()
-    except (TrainError, EncoderError) as error:
+    except (TrainError, EncoderError, CamtrailError) as error:
         print(f"camtrail-train: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

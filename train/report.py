@@ -8,11 +8,14 @@ from train.evaluation import Ranking
 from train.evaluation.ranking import Metric
 
 
-def summary(ranking: Ranking, metric: Metric = "cosine") -> dict[str, Any]:
+def summary(
+    ranking: Ranking, metric: Metric = "cosine", other_cameras: bool = False
+) -> dict[str, Any]:
     """A ranking as plain values, rates rounded to four digits, with its protocol."""
+    where = ", gallery of other cameras" if other_cameras else ""
     cmc = ranking.cmc
     return {
-        "protocol": f"Market-1501, {metric}, average precision by {ranking.average_precision}",
+        "protocol": f"Market-1501, {metric}, average precision by {ranking.average_precision}{where}",
         "rank1": round(float(cmc[0]), 4),
         "rank5": round(float(cmc[min(4, len(cmc) - 1)]), 4),
         "rank10": round(float(cmc[min(9, len(cmc) - 1)]), 4),

@@ -39,6 +39,7 @@ from pipeline.bus.lease import Lease
 from pipeline.bus.publisher import MAX_STREAM, Publisher, PublisherStats
 from pipeline.bus.runs import last_numbers
 from pipeline.bus.server import EmbeddedServer
+from pipeline.bus.stream import drained
 from pipeline.bus.wire import WireError, decode, encode
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "WireError",
     "connect",
     "decode",
+    "drained",
     "encode",
     "last_numbers",
 ]

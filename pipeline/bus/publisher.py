@@ -17,6 +17,7 @@ from pipeline.bus.connection import connect
 from pipeline.bus.keys import BEGINNING, Keys, parse_position
 from pipeline.bus.runs import new_run, note_run, spool_folder
 from pipeline.bus.spool import Group, Spool
+from pipeline.bus.stream import drained
 from pipeline.bus.wire import WireError, decode, encode
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
@@ -61,7 +62,7 @@ class Publisher:
 
     def __init__(self, site: Site, camera: str) -> None:
         self._site = site
-        self._camera = camera
+        self.camera = camera
         self._keys = Keys(site.site)
         self._spool = Spool(spool_folder(site, camera), int(site.spool.max_megabytes * 1e6))
         former = self._spool.last_position()
@@ -99,7 +100,7 @@ class Publisher:
             if self._spool.dropped > dropped:
                 log.warning(
                     "spool full, dropped the oldest messages",
-                    camera=self._camera,
+                    camera=self.camera,
                     dropped=self._spool.dropped,
                 )
             self._changed.notify_all()
@@ -155,8 +156,8 @@ class Publisher:
         self.close()
 
     def _stamp(self, body: TrackletUpdate | Progress, dropped: int) -> TrackletUpdate | Progress:
-        if body.run != self.run or body.camera != self._camera:
-            raise ValueError(f"{body.camera}/{body.run} is not {self._camera}/{self.run}")
+        if body.run != self.run or body.camera != self.camera:
+            raise ValueError(f"{body.camera}/{body.run} is not {self.camera}/{self.run}")
         return replace(body, dropped=dropped) if isinstance(body, Progress) else body
 
     def _wait(self, reached: Callable[[], Position], timeout: float) -> bool:
@@ -189,10 +190,11 @@ class Publisher:
             backoff = min(2 * backoff, longest)
 
     def _failed(self, error: Exception) -> None:
-        text = redact(str(error)) or type(error).__name__
+        reason = str(error).rpartition(" caused error: ")[2]  # without the command and its data
+        text = redact(reason) or type(error).__name__
         with self._changed:
             if self._connected or text != self._error:
-                log.warning("cannot publish", camera=self._camera, error=text)
+                log.warning("cannot publish", camera=self.camera, error=text)
             self._connected = False
             self._error = text
 
@@ -207,7 +209,7 @@ class Publisher:
             if connections > 1:
                 raise redis.ConnectionError("the connection to Redis was lost")
 
-        client = connect(self._site, only_one, f"camtrail-worker-{self._camera}")
+        client = connect(self._site, only_one, f"camtrail-worker-{self.camera}")
         try:
             committed = self._read_committed(client)
             with self._changed:
@@ -220,8 +222,9 @@ class Publisher:
                 before, committed = committed, self._read_committed(client)
                 if committed != before or committed >= self._sent:
                     moved = time.monotonic()
-                elif time.monotonic() - moved > _STALL_SECONDS and self._forgotten(client):
-                    log.warning("Redis has forgotten messages; sending again", camera=self._camera)
+                elif time.monotonic() - moved > _STALL_SECONDS and drained(client, self._keys):
+                    # all is acknowledged, and ours was not among it
+                    log.warning("Redis has forgotten messages; sending again", camera=self.camera)
                     moved = time.monotonic()
                     with self._changed:
                         self._sent = committed
@@ -231,7 +234,7 @@ class Publisher:
             client.close()
 
     def _read_committed(self, client: redis.Redis) -> Position:
-        text = client.hget(self._keys.committed, self._camera)
+        text = client.hget(self._keys.committed, self.camera)
         try:
             committed = parse_position(text) if text else BEGINNING
         except ValueError:
@@ -266,7 +269,8 @@ class Publisher:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, _POLL_SECONDS)
             return True
-        with client.pipeline(transaction=False) as pipeline:
+        # All or none: a server short of memory refuses one and takes the next, which leaves a gap.
+        with client.pipeline(transaction=True) as pipeline:
             for message in batch:
                 pipeline.xadd(self._keys.tracklets, {b"m": message})
             pipeline.execute()
@@ -287,22 +291,12 @@ class Publisher:
             dropped=stats.dropped,
             message=health.message or stats.error,
         )
-        key = self._keys.health(self._camera)
+        key = self._keys.health(self.camera)
         with client.pipeline(transaction=True) as pipeline:
             pipeline.hset(key, mapping=_flat(asdict(complete)))
             pipeline.expire(key, HEALTH_SECONDS)
             pipeline.execute()
         return health
-
-    def _forgotten(self, client: redis.Redis) -> bool:
-        """Whether the matcher has acknowledged all that the stream has: it lacks ours."""
-        try:
-            groups = client.xinfo_groups(self._keys.tracklets)
-        except redis.ResponseError:  # the stream is gone
-            return True
-        last = client.xinfo_stream(self._keys.tracklets)["last-generated-id"]
-        ours = [group for group in groups if group["name"] == Keys.group.encode()]
-        return any(g["pending"] == 0 and g["last-delivered-id"] == last for g in ours)
 
     def _wait_for_work(self, health_sent: CameraHealth | None) -> None:
         """Waits for a message, a report or the end; while something is spooled, not for long."""

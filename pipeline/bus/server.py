@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import psutil
 import redis
 
 from pipeline.bus.connection import connect
+from pipeline.child import spawn
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 
@@ -24,16 +23,6 @@ _MIN_VERSION = (6, 2)
 _ANSWER_SECONDS = 20.0  # how long a server may take until it says at least that it is loading
 _LOADING_SECONDS = 600.0
 _STOP_SECONDS = 20.0
-# Runs the server as a child that ends with its parent: Linux tells it when the parent dies, and
-# that survives the exec. Elsewhere a server left behind is found and stopped by the next start.
-_LAUNCH = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class EmbeddedServer:
@@ -72,15 +61,8 @@ class EmbeddedServer:
             self._folder.chmod(0o700)
             self._stop_left_behind()
             began = self._log.stat().st_size if self._log.exists() else 0
-            launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
-            self._process = subprocess.Popen(
-                [*launcher, str(binary), *self._arguments()],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which stops us last
-            )
+            command = [str(binary), *self._arguments()]
+            self._process = spawn(command, subprocess.DEVNULL, self._folder)
         except OSError as error:
             raise CamtrailError(f"{self._folder}: Redis cannot be started: {error}") from None
         try:

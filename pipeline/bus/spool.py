@@ -100,7 +100,7 @@ class Spool:
         CamtrailError: another process has the spool open, or the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
         self.dropped = 0  # messages since it was opened
         self.error = ""  # why the disk takes nothing at the moment
@@ -115,7 +115,7 @@ class Spool:
         self._unsynced = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder / "lock", lock_seconds)
+            self._lock = _lock(folder / "lock")
             self._open_segments()
         except OSError as error:
             raise CamtrailError(f"{folder}: the spool cannot be opened: {error}") from None
@@ -295,10 +295,10 @@ def _read(path: Path) -> Iterator[Group]:
         offset += _HEADER.size + length
 
 
-def _lock(path: Path, seconds: float) -> int:
+def _lock(path: Path) -> int:
     """Locks the file for this process; waits for a process that is about to stop."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

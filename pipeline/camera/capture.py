@@ -18,7 +18,7 @@ from pipeline import config
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
-cv2.setLogLevel(0)
+cv2.utils.logging.setLogLevel(0)
 
 _TEXT_AS_VIDEO = "tty"  # FFmpeg takes any text file for a film of ASCII art
 

@@ -185,7 +185,7 @@ class VideoReader:
                 if wanted(seconds) and number > after:
                     ok, image = self._capture.retrieve()
                     if ok:
-                        yield number, seconds, image
+                        yield number, seconds, np.asarray(image, np.uint8)
         finally:
             self._capture.release()
 

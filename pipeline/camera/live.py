@@ -8,6 +8,7 @@ import threading
 import time
 
 import cv2
+import numpy as np
 
 from pipeline import config
 from pipeline.camera.capture import open_capture, why_not
@@ -130,7 +131,7 @@ class LiveSource:
                     self._found(capture.get(cv2.CAP_PROP_FPS))
                 frames += 1
                 with self._arrived:
-                    self._slot = (moment, image)
+                    self._slot = (moment, np.asarray(image, np.uint8))
                     self._arrived.notify()
         finally:
             capture.release()

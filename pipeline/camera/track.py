@@ -115,12 +115,12 @@ def _build(options: config.Tracker, confidence: float, fps: float) -> Any:
     Where it tells sure boxes, which begin a track, from doubtful ones, which only continue one,
     the line is drawn a quarter of the way from the detector's threshold to 1.
     """
-    common = {
+    common: dict[str, Any] = {
         "lost_track_buffer": max(1, round(options.lost_seconds * _BUFFER_FPS)),
         "frame_rate": fps,
     }
     sure = confidence + (1 - confidence) / 4
-    split = {"high_conf_det_threshold": sure, "track_activation_threshold": sure}
+    split: dict[str, Any] = {"high_conf_det_threshold": sure, "track_activation_threshold": sure}
     if options.name == "botsort":  # fixed cameras: no motion of the camera to make up for
         return BoTSORTTracker(
             **common, **split, enable_cmc=False, instant_first_frame_activation=False

@@ -31,11 +31,8 @@ def evaluate_site(site: Site, folder: Path) -> Evaluation:
         CamtrailError: the truth or the store is missing or makes no sense.
     """
     truth = read_truth(folder, site.cameras)
-    store = Store.open(site.store_url, read_only=True)
-    try:
+    with Store.open(site.store_url, read_only=True) as store:
         return evaluate(truth, {camera: list(store.tracks(camera)) for camera in truth})
-    finally:
-        store.close()
 
 
 def print_tables(result: Evaluation, console: Console) -> None:

@@ -12,11 +12,14 @@ import numpy.typing as npt
 from pipeline.evaluate.confusion import Confusion, identity_delays
 from pipeline.evaluate.scores import Scores, compare, score
 from pipeline.evaluate.truth import Boxes, Floats, Ints, Truth
+from pipeline.records import TrackletKey
 
 
 class Tracked(Protocol):
     """A tracklet as the store gives it back."""
 
+    @property
+    def key(self) -> TrackletKey: ...
     @property
     def identity(self) -> int | None: ...
     @property
@@ -47,19 +50,26 @@ class Evaluation:
     """How well identities fit the people.
 
     ``identities`` counts the decided ones, ``undecided`` the tracklets without an identity, each
-    of which the scores take for an identity of its own. ``false_merges`` counts the identities
-    that hold two people or more, ``fragmentation`` the identities more than one that the people
-    were split into. ``person_of`` names the person who has the most boxes of each identity.
+    of which the scores take for an identity of its own. ``merged`` are the identities that hold
+    two people or more, ``fragmentation`` counts the identities more than one that the people were
+    split into. ``person_of`` names the person who has the most boxes of each identity,
+    ``person_of_tracklet`` that of each tracklet; what is on nobody is in neither.
     """
 
     overall: Scores
     per_camera: dict[str, Scores]
     identities: int
     undecided: int
-    false_merges: int
+    merged: tuple[int, ...]
     fragmentation: int
     time_to_identity: Delay
     person_of: dict[int, int]
+    person_of_tracklet: dict[TrackletKey, int]
+
+    @property
+    def false_merges(self) -> int:
+        """How many identities hold two people or more."""
+        return len(self.merged)
 
     @property
     def false_merge_rate(self) -> float:
@@ -101,17 +111,20 @@ def evaluate(truth: Mapping[str, Truth], tracks: Mapping[str, Sequence[Tracked]]
     by_identity = replace(
         by_tracklet, predicted=Boxes(predicted.frames, identity_of[predicted.ids], predicted.boxes)
     )
-    times = [_frame_times(truth[c].people.frames, tracks.get(c, ())) for c in truth]
+    times = [frame_times(truth[c].people.frames, tracks.get(c, ())) for c in truth]
     confusion = Confusion.of(by_identity)
     return Evaluation(
         overall=score(by_identity),
         per_camera={camera: score(by_identity.only(camera)) for camera in truth},
         identities=len(np.unique(identity_of[identity_of > 0])),
         undecided=int((identity_of < 0).sum()),
-        false_merges=int((confusion.merged > 0).sum()),
+        merged=tuple(i for i in confusion.merged.tolist() if i > 0),
         fragmentation=confusion.fragmentation,
         time_to_identity=_delay(identity_delays(by_tracklet, np.concatenate(times), decided_at)),
         person_of={i: p for i, p in confusion.majority().items() if i > 0},
+        person_of_tracklet={
+            rows[n][1].key: p for n, p in Confusion.of(by_tracklet).majority().items()
+        },
     )
 
 
@@ -126,7 +139,7 @@ def _boxes(tracks: Sequence[tuple[int, Tracked]]) -> Boxes:
     )
 
 
-def _frame_times(frames: Ints, tracks: Sequence[Tracked]) -> Floats:
+def frame_times(frames: Ints, tracks: Sequence[Tracked]) -> Floats:
     """Capture times of ``frames``, from those of the frames in which somebody was tracked."""
     if not tracks:
         return np.zeros(len(frames))

@@ -123,7 +123,13 @@ class Letterbox:
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
         return np.asarray(
             cv2.copyMakeBorder(
-                image, self.top, self.bottom, self.left, self.right, cv2.BORDER_CONSTANT, value=PADDING
+                image,
+                self.top,
+                self.bottom,
+                self.left,
+                self.right,
+                cv2.BORDER_CONSTANT,
+                value=PADDING,
             ),
             np.uint8,
         )

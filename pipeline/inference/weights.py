@@ -38,7 +38,7 @@ def load_weights(weights: str) -> Any:
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
-        model, _ = load_checkpoint(path, fuse=True)
+        model, _ = load_checkpoint(path, fuse=True)  # type: ignore[no-untyped-call]
     except Exception as error:  # torch, pickle and ultralytics raise many classes here
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CamtrailError(

@@ -103,8 +103,9 @@ def _cast(rng: np.random.Generator, view: View) -> Image:
 
 def _grain(rng: np.random.Generator, a: Floats, b: Floats, size: float) -> Floats:
     """Smooth noise in [-1, 1] over two coordinates in metres; `size` is that of a blob."""
-    field = cv2.GaussianBlur(rng.normal(0, 1, (128, 128)).astype(np.float32), (0, 0), 1.5)
-    field /= np.abs(field).max()
+    white = np.tile(rng.normal(0, 1, (128, 128)).astype(np.float32), (2, 2))
+    field = cv2.GaussianBlur(white, (0, 0), 1.5)[64:192, 64:192]  # repeats without a seam
+    field = field / np.abs(field).max()
     i, j = (a / size * 2).astype(np.intp) % 128, (b / size * 2).astype(np.intp) % 128
     return np.asarray(field[i, j], np.float32)
 
@@ -176,16 +177,15 @@ def _paint_furniture(
     left, right = piece.x - piece.half_width, piece.x + piece.half_width
     front, back, high = piece.y - piece.half_depth, piece.y + piece.half_depth, piece.height
     side = left if piece.x > 0 else right
-    faces = [
-        ([(left, front, high), (right, front, high), (right, back, high), (left, back, high)], 1.15),
-        ([(side, front, 0), (side, back, 0), (side, back, high), (side, front, high)], 0.62),
-        ([(left, front, 0), (right, front, 0), (right, front, high), (left, front, high)], 0.85),
-    ]
+    tops = [(left, front, high), (right, front, high), (right, back, high), (left, back, high)]
+    flank = [(side, front, 0), (side, back, 0), (side, back, high), (side, front, high)]
+    face = [(left, front, 0), (right, front, 0), (right, front, high), (left, front, high)]
+    sides = [(flank, 0.62), (face, 0.85)]
+    if high < view.mount:  # else nobody sees the top
+        sides.insert(0, (tops, 1.15))
     _contact_shadow(view, piece, image)
     mask = np.zeros(image.shape[:2], np.uint8)
-    for corners, light in faces:
-        if corners[0][2] == high and corners[2][2] == high and high > view.mount:
-            continue  # its top is above the camera
+    for corners, light in sides:
         polygon = (np.array([view.project(*c) for c in corners]) * 16).astype(np.int32)
         shade = tuple(min(255.0, c * light) for c in piece.colour)
         cv2.fillPoly(image, [polygon], shade, cv2.LINE_AA, 4)
@@ -203,8 +203,8 @@ def _contact_shadow(view: View, piece: Furniture, image: Image) -> None:
     ]
     shadow = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(shadow, [(np.array(corners) * 16).astype(np.int32)], 110, cv2.LINE_AA, 4)
-    shadow = cv2.GaussianBlur(shadow, (0, 0), 4)
-    image[:] = (image * (1 - shadow[..., None] / 255.0)).astype(np.uint8)
+    dark = cv2.GaussianBlur(shadow, (0, 0), 4)
+    image[:] = (image * (1 - dark[..., None] / 255.0)).astype(np.uint8)
 
 
 def _paint_leaves(

@@ -119,11 +119,11 @@ def _torso(person: Person, wardrobe: Wardrobe, hip: float) -> list[Part]:
     if person.top != "shirt":
         shoulder = (shoulder[0] * 1.06, shoulder[1] * 1.15)
         middle = (middle[0] * 1.10, middle[1] * 1.15)
-    cut = int(0.55 * ROWS)
+    upper, lower = wardrobe.torso[: int(0.55 * ROWS)], wardrobe.torso[int(0.55 * ROWS) :]
     lean = 0.012 * h
     return [
-        Part((0, lean, top), (0, 0, waist), shoulder, middle, (0.05 * h, 0.01), wardrobe.torso[:cut]),
-        Part((0, 0, waist), (0, 0, hip), middle, hips, (0.01, 0.03 * h), wardrobe.torso[cut:]),
+        Part((0, lean, top), (0, 0, waist), shoulder, middle, (0.05 * h, 0.01), upper),
+        Part((0, 0, waist), (0, 0, hip), middle, hips, (0.01, 0.03 * h), lower),
     ]
 
 
@@ -168,14 +168,13 @@ def _head(person: Person, wardrobe: Wardrobe, hip: float) -> list[Part]:
     h = person.height
     base = hip + 0.285 * h  # shoulder line
     crown, chin = base + 0.195 * h, base + 0.075 * h
-    axes = (0.044 * h, 0.054 * h)
+    axes, jaw = (0.044 * h, 0.054 * h), (0.0396 * h, 0.0486 * h)
     y = 0.018 * h
-    parts = [
-        Part((0, 0.008 * h, base + 0.09 * h), (0, 0, base), (0.028 * h,) * 2, (0.034 * h,) * 2,
-             (0.01, 0.02), wardrobe.skin),
-        Part((0, y, crown - 0.05 * h), (0, y, chin + 0.04 * h), axes, (axes[0] * 0.9, axes[1] * 0.9),
-             (0.05 * h, 0.042 * h), wardrobe.head),
-    ]  # fmt: skip
+    neck = Part((0, 0.008 * h, base + 0.09 * h), (0, 0, base), (0.028 * h,) * 2, (0.034 * h,) * 2,
+                (0.01, 0.02), wardrobe.skin)  # fmt: skip
+    skull = Part((0, y, crown - 0.05 * h), (0, y, chin + 0.04 * h), axes, jaw,
+                 (0.05 * h, 0.042 * h), wardrobe.head)  # fmt: skip
+    parts = [neck, skull]
     parts += _hair(person, wardrobe.hair, crown, y)
     parts += _hat(person, wardrobe.hat, crown, y)
     return parts
@@ -209,7 +208,8 @@ def _hat(person: Person, hat: Texture, crown: float, y: float) -> list[Part]:
                 (0.051 * h, 0.061 * h), (0.045 * h, 0.008 * h), hat)  # fmt: skip
     if person.hat == "cap":
         peak = Part((0, y + 0.05 * h, crown - 0.05 * h), (0, y + 0.10 * h, crown - 0.06 * h),
-                    (0.036 * h, 0.012 * h), (0.03 * h, 0.012 * h), (0.01 * h, 0.012 * h), hat)  # fmt: skip
+                    (0.036 * h, 0.012 * h), (0.03 * h, 0.012 * h),
+                    (0.01 * h, 0.012 * h), hat)  # fmt: skip
         return [dome, peak]
     if person.hat == "brim":
         z = crown - 0.055 * h

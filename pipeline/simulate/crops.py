@@ -122,11 +122,9 @@ def _film_crops(
     view = sample_view(rng, WIDTH, HEIGHT)
     stage = Stage(options.seed, f"crops {camera}", view)
     codec = Codec(WIDTH, HEIGHT, FPS)
-    waiting = deque(
-        person for _ in range(options.per_camera) for person in _shuffled(rng, people)
-    )
+    waiting = deque(person for _ in range(options.per_camera) for person in _shuffled(rng, people))
     while waiting:
-        group = {p.number: p for p in (waiting.popleft() for _ in range(min(4, len(waiting))))}
+        group = _next_group(waiting)
         actors = place_people(rng, view, list(group.values()))
         for step in range(SETTLE):
             frame, seen = stage.shoot([walk_on(a, step / FPS) for a in actors])
@@ -134,8 +132,20 @@ def _film_crops(
         for s in seen:
             if s.visibility >= LEAST_VISIBLE and s.box[3] - s.box[1] >= LEAST_HEIGHT:
                 del group[s.person]
-                yield s.person, cv2.cvtColor(_cut(rng, frame, s), cv2.COLOR_BGR2RGB)
+                yield s.person, np.ascontiguousarray(_cut(rng, frame, s)[..., ::-1])
         waiting.extend(group.values())  # hidden or too small: once more, elsewhere
+
+
+def _next_group(waiting: deque[Person]) -> dict[int, Person]:
+    """Takes up to four different people from the queue."""
+    group: dict[int, Person] = {}
+    for _ in range(min(4, len(waiting))):
+        person = waiting.popleft()
+        if person.number in group:
+            waiting.append(person)
+        else:
+            group[person.number] = person
+    return group
 
 
 def _shuffled(rng: np.random.Generator, people: list[Person]) -> list[Person]:

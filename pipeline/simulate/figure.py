@@ -143,8 +143,9 @@ def _paint(
     across = dx * np.float32(uy) - dy * np.float32(ux)
     share = np.clip(along * np.float32(1 / length), 0, 1)
     t = across / (share * np.float32(f.r1 - f.r0) + np.float32(f.r0))
-    over = np.maximum(along * np.float32(-1 / f.cap0), (along - np.float32(length)) / np.float32(f.cap1))
-    np.maximum(over, 0, out=over)
+    above = along * np.float32(-1 / f.cap0)
+    below = (along - np.float32(length)) / np.float32(f.cap1)
+    over = np.maximum(np.maximum(above, below), 0)
     inner = 1 - t * t - over * over
     bulge = np.sqrt(np.maximum(inner, 0))
     thick = share * np.float32(f.thick1 - f.thick0) + np.float32(f.thick0)

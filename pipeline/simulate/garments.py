@@ -159,9 +159,7 @@ def _collar(
             torso[angle < 0.008] *= 0.55
 
 
-def _straps(
-    torso: npt.NDArray[np.float32], person: Person, bag: npt.NDArray[np.float32]
-) -> None:
+def _straps(torso: npt.NDArray[np.float32], person: Person, bag: npt.NDArray[np.float32]) -> None:
     row, column = np.mgrid[:ROWS, :COLUMNS]
     angle = (column / COLUMNS + 0.5) % 1 - 0.5
     if person.bag == "backpack":
@@ -185,16 +183,15 @@ def _skirt(
     return skirt
 
 
-def _head(
-    person: Person, skin: npt.NDArray[np.float32], hair: npt.NDArray[np.float32]
-) -> Texture:
+def _head(person: Person, skin: npt.NDArray[np.float32], hair: npt.NDArray[np.float32]) -> Texture:
     row, column = np.mgrid[:ROWS, :COLUMNS] / np.array([ROWS, COLUMNS]).reshape(2, 1, 1)
     angle = np.abs((column + 0.5) % 1 - 0.5)
     head = _flat(skin)
     head[(np.abs(row - 0.52) < 0.035) & (np.abs(angle - 0.06) < 0.03)] *= 0.35  # eyes
     head[(np.abs(row - 0.80) < 0.02) & (angle < 0.05)] *= 0.6  # mouth
     if person.hair != "bald":
-        head[(row < 0.30) | ((angle > 0.17) & (row < 0.62)) | ((angle > 0.27) & (row < 0.85))] = hair
+        sides, nape = (angle > 0.17) & (row < 0.62), (angle > 0.27) & (row < 0.85)
+        head[(row < 0.30) | sides | nape] = hair
     if person.hair in ("bald", "short") and person.seed % 4 == 0:
         head[(row > 0.72) & (angle < 0.2)] = hair  # beard
     return head.astype(np.uint8)

@@ -87,7 +87,7 @@ def difference(a: Person, b: Person) -> float:
     """How many visible attributes differ (weak ones count half)."""
     strong = sum(getattr(a, name) != getattr(b, name) for name in _STRONG)
     weak = sum(getattr(a, name) != getattr(b, name) for name in _WEAK)
-    return strong + 0.5 * weak
+    return float(strong + 0.5 * weak)
 
 
 def sample_people(seed: int, number: int, first: int = 1) -> list[Person]:

@@ -90,7 +90,12 @@ class Plan:
 
 
 def plan_site(
-    seed: int, cameras: int, people: list[Person], seconds: float, overlap: bool, size: tuple[int, int]
+    seed: int,
+    cameras: int,
+    people: list[Person],
+    seconds: float,
+    overlap: bool,
+    size: tuple[int, int],
 ) -> Plan:
     """Draws places, ways and everybody's visits. `size` is (width, height) of the frames."""
     places = _places(seed, cameras, overlap, size)

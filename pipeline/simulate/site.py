@@ -78,23 +78,26 @@ def simulate_site(out: Path, options: SiteOptions, progress: Progress | None = N
     The same options give the same bytes. A former simulation in `out` is replaced, with what was
     recorded of it in `data`. `progress` is called with (frames done, frames in all).
     Returns the path of `site.yaml`. Raises CamtrailError if `out` holds anything else.
+
+    Each camera is rendered in a process of its own, started by spawn: a script must call this
+    under `if __name__ == "__main__":`.
     """
     out = Path(out)
     _make_room(out)
     people = sample_people(options.seed, options.people)
     size = (options.width, options.height)
-    plan = plan_site(
-        options.seed, options.cameras, people, options.seconds, options.overlap, size
-    )
+    plan = plan_site(options.seed, options.cameras, people, options.seconds, options.overlap, size)
     unfinished = out / ".rendering"
-    unfinished.mkdir()
     try:
+        unfinished.mkdir()
         sightings = _render(plan, options, unfinished, progress)
         _write_config(unfinished / "site.yaml", plan, options)
         _write_record(unfinished / "site.json", plan, options, sightings)
         # Last the file by which the folder is known as a whole simulation.
         for path in sorted(unfinished.iterdir(), key=lambda p: p.name == "site.json"):
             path.replace(out / path.name)
+    except OSError as error:
+        raise CamtrailError(f"simulate: cannot write to {out}: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return out / "site.yaml"
@@ -126,6 +129,14 @@ def _make_room(out: Path) -> None:
 
 # ---- rendering, a process a camera ----------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class _Job:
+    camera: Camera
+    visits: list[Visit]  # of the camera's place
+    wall: float  # of the place's first camera, metres
+
+
 _reports: Any = None  # the queue to the parent, set in each worker process
 
 
@@ -138,15 +149,15 @@ def _render(
     plan: Plan, options: SiteOptions, out: Path, progress: Progress | None
 ) -> list[Sighting]:
     jobs = [
-        (camera, [v for v in plan.visits if v.place == number], place.cameras[0].view.wall)
+        _Job(camera, [v for v in plan.visits if v.place == number], place.cameras[0].view.wall)
         for number, place in enumerate(plan.places)
         for camera in place.cameras
     ]
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
-    workers = min(len(jobs), len(os.sched_getaffinity(0)))
+    workers = min(len(jobs), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, context, _attach, (reports,)) as pool:
-        futures = [pool.submit(_film, camera, *rest, options, out) for camera, *rest in jobs]
+        futures = [pool.submit(_film, job, options, out) for job in jobs]
         _follow(futures, reports, options.frames * len(jobs), progress)
         found = [sighting for future in futures for sighting in future.result()]
     return sorted(found, key=lambda s: (s["person"], s["enter"], s["camera"]))
@@ -167,16 +178,16 @@ def _follow(
         progress(total, total)
 
 
-def _film(
-    camera: Camera, visits: list[Visit], wall: float, options: SiteOptions, out: Path
-) -> list[Sighting]:
+def _film(job: _Job, options: SiteOptions, out: Path) -> list[Sighting]:
     """Renders one camera's video and truth; gives who was seen from when to when (seconds)."""
+    camera, visits = job.camera, job.visits
     stage = Stage(options.seed, camera.name, camera.view, camera.furniture)
+    path = out / f"{camera.name}.mp4"
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     with (
-        VideoWriter(out / f"{camera.name}.mp4", options.width, options.height, options.fps) as video,
-        (out / f"{camera.name}.gt.txt").open("w", newline="\n") as truth,
+        VideoWriter(path, options.width, options.height, options.fps) as video,
+        path.with_suffix(".gt.txt").open("w", newline="\n") as truth,
     ):
         for number in range(options.frames):
             time = number / options.fps
@@ -185,7 +196,7 @@ def _film(
                 for i, v in enumerate(visits)
                 if v.walk.start <= time < v.walk.end
             }
-            actors = [camera.localise(visits[i].walk.actor(time), wall) for i in here.values()]
+            actors = [camera.localise(visits[i].walk.actor(time), job.wall) for i in here.values()]
             frame, seen = stage.shoot(actors)
             video.write(frame)
             for s in sorted(seen, key=lambda s: s.person):
@@ -211,15 +222,16 @@ def _film(
 
 
 def _write_config(path: Path, plan: Plan, options: SiteOptions) -> None:
+    start = START.isoformat()
     cameras = {
-        camera.name: {"source": f"{camera.name}.mp4", "start": START.isoformat(), "fps": options.fps}
+        camera.name: {"source": f"{camera.name}.mp4", "start": start, "fps": options.fps}
         for place in plan.places
         for camera in place.cameras
     }
     pairs = [[c.name for c in place.cameras] for place in plan.places if len(place.cameras) > 1]
     transit = [
-        {"from": start, "to": goal, "seconds": [low, high]}
-        for start, goal, low, high in plan.windows()
+        {"from": one, "to": other, "seconds": [low, high]}
+        for one, other, low, high in plan.windows()
     ]
     config = {
         "site": "simulated",
@@ -233,9 +245,7 @@ def _write_config(path: Path, plan: Plan, options: SiteOptions) -> None:
     path.write_text(f"# Simulated with seed {options.seed}; the truth is in NAME.gt.txt.\n{text}")
 
 
-def _write_record(
-    path: Path, plan: Plan, options: SiteOptions, sightings: list[Sighting]
-) -> None:
+def _write_record(path: Path, plan: Plan, options: SiteOptions, sightings: list[Sighting]) -> None:
     names = [camera.name for place in plan.places for camera in place.cameras]
     videos = [f"{name}.{suffix}" for name in names for suffix in ("mp4", "gt.txt")]
     record = {

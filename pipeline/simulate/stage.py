@@ -69,7 +69,7 @@ class Stage:
     def shoot(self, actors: Sequence[Actor]) -> tuple[Image, list[Seen]]:
         """The camera's frame (h, w, 3) uint8 BGR and the people in it who are visible enough."""
         scene = self._background.image.copy()
-        ordered = sorted(actors, key=lambda a: -a.y)
+        ordered = sorted((a for a in actors if self._near_frame(a)), key=lambda a: -a.y)
         for actor in ordered:
             self._cast_shadow(scene, actor)
         owner = np.zeros(scene.shape[:2], np.uint8)
@@ -84,6 +84,13 @@ class Stage:
             if found is not None:
                 seen.append(found)
         return self._response.apply(self._rng, scene), seen
+
+    def _near_frame(self, actor: Actor) -> bool:
+        """Whether any of the figure or its shadow can be in the frame."""
+        left = self.view.project(actor.x - 1.2, actor.y)[0]
+        right = self.view.project(actor.x + 1.2, actor.y)[0]
+        head = self.view.project(actor.x, actor.y, 2.2)[1]
+        return right > 0 and left < self.view.width and head < self.view.height
 
     def _draw(self, actor: Actor) -> Sprite:
         person, view = actor.person, self.view

@@ -33,7 +33,7 @@ def _configure(stream: Any, width: int, height: int, fps: float) -> None:
 
 
 def _to_video_frame(frame: Image, number: int) -> av.VideoFrame:
-    yuv = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
+    yuv = cast(Image, cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420))
     picture = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
     picture.pts = number
     return picture

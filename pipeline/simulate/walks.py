@@ -112,8 +112,8 @@ def _door(rng: np.random.Generator, door: str, views: list[View]) -> tuple[float
     view = views[0]
     if door == "near":
         y = view.near
-        while y > 0.4 and view.project(0, y, 1.6)[1] < view.height:
-            y -= 0.1
+        while y > 0.2 and view.project(0, y, 2.05)[1] < view.height:  # the tallest hat
+            y -= 0.05
         return float(rng.uniform(-0.4, 0.4)) * view.half_width(view.near), y
     y = float(rng.uniform(view.near, view.far))
     reach = max(view.half_width(y), *(v.half_width(view.wall - y) for v in views[1:]), 0.0)

@@ -13,6 +13,7 @@ from pipeline.store.rows import (
     IdentityDetail,
     IdentitySummary,
     Outcome,
+    Received,
     RunState,
     StoreCounts,
     StoredPrototype,
@@ -22,6 +23,7 @@ from pipeline.store.rows import (
     Verdict,
     Visit,
 )
+from pipeline.store.snapshot import Snapshot
 from pipeline.store.store import Store
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "IdentityDetail",
     "IdentitySummary",
     "Outcome",
+    "Received",
     "RunState",
+    "Snapshot",
     "Store",
     "StoreCounts",
     "StoredPrototype",

@@ -111,5 +111,5 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
     if version != str(schema.SCHEMA_VERSION):
         raise CamtrailError(
             f"store: {place} has schema version {version}; this program knows "
-            f"{schema.SCHEMA_VERSION}: use the version of camtrail that wrote it, or another data_dir"
+            f"{schema.SCHEMA_VERSION}: use the camtrail that wrote it, or another data_dir"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,21 +20,19 @@ def crop_file(update: TrackletUpdate) -> str:
     return f"{day}/{update.camera}/{update.run}-{update.track}.jpg"
 
 
-def write_crop(folder: Path, update: TrackletUpdate) -> str | None:
-    """Writes the update's thumbnail whole or not at all; None where it has none.
+def write_crop(folder: Path, update: TrackletUpdate, thumbnail: bytes) -> str:
+    """Writes the picture whole or not at all, and gives its name below ``folder``.
 
     Raises:
         OSError: the disk takes nothing.
     """
-    if update.thumbnail is None:
-        return None
     name = crop_file(update)
     path = folder / name
     partial = path.with_suffix(".partial")
     try:
-        partial.write_bytes(update.thumbnail)
+        partial.write_bytes(thumbnail)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(update.thumbnail)
-    os.replace(partial, path)
+        partial.write_bytes(thumbnail)
+    partial.replace(path)
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 
 import numpy as np
@@ -34,9 +35,15 @@ def pack_embedding(embedding: FloatArray | None) -> bytes | None:
 
 
 def unpack_embedding(data: bytes | None) -> FloatArray | None:
-    """The inverse of `pack_embedding`, as float32 of norm 1."""
-    if data is None:
-        return None
-    vector = np.frombuffer(data, "<f2").astype(np.float32)
-    unit: FloatArray = vector / np.linalg.norm(vector)
-    return unit
+    """The inverse of `pack_embedding`, as float32; packed again it gives the same bytes."""
+    return None if data is None else np.frombuffer(data, "<f2").astype(np.float32)
+
+
+def finite(value: float) -> float | None:
+    """The number as a database takes it: NULL for NaN and infinities."""
+    return value if math.isfinite(value) else None
+
+
+def nan(value: float | None) -> float:
+    """The inverse of `finite` for NaN."""
+    return math.nan if value is None else value

@@ -80,11 +80,21 @@ class Outcome:
         return [v.assignment for v in self.verdicts if v.assignment is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An update and the event time from which decisions may use it: never before its ``end``, and
+    later than what its camera had said was complete.
+    """
+
+    update: TrackletUpdate
+    known_at: float
+
+
 @dataclass(slots=True)
 class Batch:
     """All that one transaction writes."""
 
-    updates: Sequence[TrackletUpdate]
+    updates: Sequence[Received]
     runs: Sequence[RunState]
     outcome: Outcome
     fingerprint: str = ""
@@ -96,7 +106,7 @@ class StoredTracklet:
 
     assignment: Assignment | None
     prototype: bool
-    updates: Sequence[TrackletUpdate]
+    updates: Sequence[Received]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ updates = Table(
     Column("quality", Float, nullable=False),
     Column("embedding", LargeBinary),  # D x float16
     Column("ended", Boolean, nullable=False),
+    Column("known_at", Float, nullable=False),  # event time from which decisions may use it
     Column("path", LargeBinary, nullable=False),  # see `pipeline.store.packing`
 )
 

@@ -1,11 +1,10 @@
-"""Writing the store: one transaction a batch, and the matcher's state on start."""
+"""Writing the store: one transaction a batch."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +12,17 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from pipeline.records import (
-    Assignment,
-    CameraState,
-    Decision,
-    TrackletKey,
-    TrackletUpdate,
-)
+from pipeline.records import Decision, TrackletKey, TrackletUpdate
 from pipeline.store.connection import database_file, open_database
 from pipeline.store.crops import write_crop
-from pipeline.store.packing import pack_embedding, pack_path, unpack_embedding, unpack_path
-from pipeline.store.reader import Reader, nan
-from pipeline.store.rows import (
-    Batch,
-    Outcome,
-    RunState,
-    StoredPrototype,
-    StoredTracklet,
-    StoredVisit,
-    Verdict,
-)
+from pipeline.store.packing import finite, pack_embedding, pack_path
+from pipeline.store.reader import Reader
+from pipeline.store.rows import Batch, Outcome, Received, RunState, Verdict
 from pipeline.store.schema import events, identities, meta, runs, tracklets, updates
+from pipeline.store.snapshot import Snapshot, load_snapshot
 
-_NEWEST = ("seq", "end", "crops", "quality", "ended", "thumbnail_quality")
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The matcher's state, as of ``tick``.
-
-    ``tracklets`` are those it works on, with all updates, also those later than ``tick``.
-    ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
-    with but still needs of them.
-    """
-
-    tick: float
-    fingerprint: str
-    next_identity: int
-    runs: Sequence[RunState]
-    tracklets: Sequence[StoredTracklet]
-    gallery: Sequence[int]
-    visits: Iterable[StoredVisit]
-    prototypes: Iterable[StoredPrototype]
+_IDENTIFYING = ("camera", "run", "track", "fingerprint")
+_NEWEST = ("seq", "start", "end", "crops", "quality", "ended", "thumbnail_quality")
 
 
 class Store(Reader):
@@ -82,9 +50,10 @@ class Store(Reader):
         Raises:
             OSError, sqlalchemy.exc.DBAPIError: nothing of it is in the store, e.g. disk full.
         """
-        names = [write_crop(self.crops, u) for u in batch.updates]
+        pictures = [r.update for r in batch.updates if r.update.thumbnail]
+        crops = {u.key: write_crop(self.crops, u, u.thumbnail or b"") for u in pictures}
         with self._engine.begin() as connection:
-            self._write_updates(connection, batch.updates, names)
+            self._write_updates(connection, batch.updates, crops)
             self._write_outcome(connection, batch.outcome)
             if batch.runs:
                 self._upsert(connection, runs, ("camera", "run"), [_run_row(r) for r in batch.runs])
@@ -100,35 +69,21 @@ class Store(Reader):
 
     def snapshot(self) -> Snapshot:
         """The state that the matcher goes on from."""
-        with self._engine.connect() as connection:
-            facts = {row.key: row.value for row in connection.execute(select(meta))}
-            last = connection.scalar(select(func.max(identities.c.id)))
-            gallery = connection.scalars(
-                select(identities.c.id).where(identities.c.in_gallery).order_by(identities.c.id)
-            ).all()
-            return Snapshot(
-                tick=float(facts.get("tick", -math.inf)),
-                fingerprint=facts.get("fingerprint", ""),
-                next_identity=(last or 0) + 1,
-                runs=[_run_state(row) for row in connection.execute(select(runs))],
-                tracklets=_open_tracklets(connection),
-                gallery=gallery,
-                visits=self._visits(),
-                prototypes=self._prototypes(),
-            )
+        return load_snapshot(self._engine)
 
     def _write_updates(
-        self, connection: Connection, batch: Sequence[TrackletUpdate], names: Sequence[str | None]
+        self,
+        connection: Connection,
+        batch: Sequence[Received],
+        crops: Mapping[TrackletKey, str],
     ) -> None:
         if not batch:
             return
-        rows: dict[TrackletKey, dict[str, Any]] = {}
-        for u, name in zip(batch, names, strict=True):
-            known = rows.get(u.key)
-            rows[u.key] = _tracklet_row(u, name or (known["crop"] if known else None))
-        ids = self._upsert_tracklets(connection, list(rows.values()))
+        newest = {r.update.key: r.update for r in batch}
+        rows = [_tracklet_row(u, crops.get(key)) for key, u in newest.items()]
+        ids = self._upsert_tracklets(connection, rows)
         statement = self._insert(updates).on_conflict_do_nothing()
-        connection.execute(statement, [_update_row(ids[u.key], u) for u in batch])
+        connection.execute(statement, [_update_row(ids[r.update.key], r) for r in batch])
 
     def _upsert_tracklets(
         self, connection: Connection, rows: list[dict[str, Any]]
@@ -150,11 +105,11 @@ class Store(Reader):
         ]
         _many(connection, insert(identities), new)
         verdicts = [_verdict_row(v) for v in outcome.verdicts]
-        _many(connection, _SET_DECISION, [_decision_row(row) for row in verdicts])
+        _many(connection, _SET_DECISION, verdicts)
         _many(connection, _ADD_EVENT, verdicts)
-        prototypes = [_key(k) | {"p": flag} for k, flag in outcome.prototypes.items()]
-        _many(connection, _by_key().values(prototype=bindparam("p")), prototypes)
-        _many(connection, _by_key().values(open=False), [_key(k) for k in outcome.closed])
+        flags = [_key(key) | {"p": flag} for key, flag in outcome.prototypes.items()]
+        _many(connection, _SET_PROTOTYPE, flags)
+        _many(connection, _CLOSE, [_key(key) for key in outcome.closed])
         _many(connection, _RETIRE, [{"i": i} for i in outcome.retired])
 
     def _write_meta(self, connection: Connection, facts: dict[str, str]) -> None:
@@ -175,83 +130,81 @@ class Store(Reader):
         sqlite = self._engine.dialect.name == "sqlite"
         return sqlite_insert(table) if sqlite else postgresql_insert(table)
 
-    def _visits(self) -> Iterator[StoredVisit]:
-        t = tracklets.c
-        query = (
-            select(t.camera, t.run, t.track, t.identity, t.start, t.end)
-            .join(identities, identities.c.id == t.identity)
-            .where(identities.c.in_gallery, ~t.open)
-        )
-        with self._engine.connect() as connection:
-            for r in connection.execution_options(yield_per=1000).execute(query):
-                key = TrackletKey(r.camera, r.run, r.track)
-                yield StoredVisit(key, r.identity, r.start, r.end)
 
-    def _prototypes(self) -> Iterator[StoredPrototype]:
-        t, u = tracklets.c, updates.c
-        newest = (
-            select(func.max(u.seq))
-            .where(u.tracklet == t.id, u.embedding.is_not(None))
-            .correlate(tracklets)
-            .scalar_subquery()
-        )
-        query = (
-            select(t.camera, t.run, t.track, t.identity, u.quality, u.embedding)
-            .join(updates, (u.tracklet == t.id) & (u.seq == newest))
-            .where(t.prototype, ~t.open)
-            .order_by(t.id)
-        )
-        with self._engine.connect() as connection:
-            for r in connection.execution_options(yield_per=1000).execute(query):
-                embedding = unpack_embedding(r.embedding)
-                assert embedding is not None
-                key = TrackletKey(r.camera, r.run, r.track)
-                yield StoredPrototype(key, r.identity, r.quality, embedding)
+def _tracklet_row(u: TrackletUpdate, crop: str | None) -> dict[str, Any]:
+    row = {name: getattr(u, name) for name in (*_IDENTIFYING, *_NEWEST)}
+    return row | {"crop": crop, "open": True, "prototype": False}
 
 
-def _open_tracklets(connection: Connection) -> list[StoredTracklet]:
-    query = (
-        select(tracklets, updates)
-        .join(updates, updates.c.tracklet == tracklets.c.id)
-        .where(tracklets.c.open)
-        .order_by(tracklets.c.id, updates.c.seq)
-        .set_label_style(_LABELS)
+def _update_row(tracklet: int, received: Received) -> dict[str, Any]:
+    u = received.update
+    return {
+        "tracklet": tracklet,
+        "seq": u.seq,
+        "start": u.start,
+        "end": u.end,
+        "crops": u.crops,
+        "quality": u.quality,
+        "embedding": pack_embedding(u.embedding),
+        "ended": u.ended,
+        "known_at": received.known_at,
+        "path": pack_path(u.path),
+    }
+
+
+def _run_row(run: RunState) -> dict[str, Any]:
+    row = {column.name: getattr(run, column.name) for column in runs.columns}
+    return row | {"state": run.state.value, "time": finite(run.time)}
+
+
+def _key(key: TrackletKey) -> dict[str, Any]:
+    return {"k_camera": key.camera, "k_run": key.run, "k_track": key.track}
+
+
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    assignment = verdict.assignment
+    return _key(verdict.key) | {
+        "v_time": verdict.time,
+        "v_decision": assignment.decision.value if assignment else "released",
+        "v_identity": assignment.identity if assignment else None,
+        "v_former": verdict.former,
+        "v_similarity": finite(assignment.similarity) if assignment else None,
+        "v_runner_up": finite(assignment.runner_up) if assignment else None,
+        "v_reason": json.dumps(dict(verdict.reason)),
+    }
+
+
+def _many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+_SAME_KEY = (
+    (tracklets.c.camera == bindparam("k_camera"))
+    & (tracklets.c.run == bindparam("k_run"))
+    & (tracklets.c.track == bindparam("k_track"))
+)
+_SET_PROTOTYPE = update(tracklets).where(_SAME_KEY).values(prototype=bindparam("p"))
+_CLOSE = update(tracklets).where(_SAME_KEY).values(open=False)
+_RETIRE = update(identities).where(identities.c.id == bindparam("i")).values(in_gallery=False)
+_SET_DECISION = (
+    update(tracklets)
+    .where(_SAME_KEY)
+    .values(
+        identity=bindparam("v_identity"),
+        decision=bindparam("v_decision"),
+        similarity=bindparam("v_similarity"),
+        runner_up=bindparam("v_runner_up"),
+        decided_at=bindparam("v_time"),
     )
-    found: dict[int, tuple[Assignment | None, bool, list[TrackletUpdate]]] = {}
-    for row in connection.execute(query):
-        if row.tracklets_id not in found:
-            found[row.tracklets_id] = (_assignment(row), row.tracklets_prototype, [])
-        found[row.tracklets_id][2].append(_stored_update(row))
-    return [StoredTracklet(*item) for item in found.values()]
-
-
-def _stored_update(row: Any) -> TrackletUpdate:
-    return TrackletUpdate(
-        camera=row.tracklets_camera,
-        run=row.tracklets_run,
-        track=row.tracklets_track,
-        seq=row.updates_seq,
-        start=row.updates_start,
-        end=row.updates_end,
-        path=unpack_path(row.updates_path),
-        crops=row.updates_crops,
-        quality=row.updates_quality,
-        embedding=unpack_embedding(row.updates_embedding),
-        fingerprint=row.tracklets_fingerprint,
-        thumbnail=None,
-        thumbnail_quality=row.tracklets_thumbnail_quality,
-        ended=row.updates_ended,
-    )
-
-
-def _assignment(row: Any) -> Assignment | None:
-    if row.tracklets_identity is None:
-        return None
-    return Assignment(
-        TrackletKey(row.tracklets_camera, row.tracklets_run, row.tracklets_track),
-        row.tracklets_identity,
-        Decision(row.tracklets_decision),
-        nan(row.tracklets_similarity),
-        nan(row.tracklets_runner_up),
-        row.tracklets_decided_at,
-    )
+)
+_ADD_EVENT = insert(events).values(
+    tracklet=select(tracklets.c.id).where(_SAME_KEY).scalar_subquery(),
+    time=bindparam("v_time"),
+    decision=bindparam("v_decision"),
+    identity=bindparam("v_identity"),
+    former=bindparam("v_former"),
+    similarity=bindparam("v_similarity"),
+    runner_up=bindparam("v_runner_up"),
+    reason=bindparam("v_reason"),
+)

@@ -55,7 +55,9 @@ def test_layout_colour_and_batch(
 ) -> None:
     path = tmp_path / "e.onnx"
     shape = [batch, 3, 16, 8] if layout == "nchw" else [batch, 16, 8, 3]
-    write_onnx(path, shape, {**SAID, "input": {**SAID["input"], "layout": layout, "colour": colour}})
+    write_onnx(
+        path, shape, {**SAID, "input": {**SAID["input"], "layout": layout, "colour": colour}}
+    )
     exact = [np.ascontiguousarray(crop[:9, :8].repeat(2, axis=0)[:16]) for crop in crops]
     found = load_encoder(path, "cpu", threads=1).embed(exact)
     session = onnxruntime.InferenceSession(str(path))

@@ -52,10 +52,10 @@ def another_camera(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     torchvision's colour jitter has no white balance and no gamma, which are what differs most
     between real cameras, and costs ten times this table.
     """
-    gains = torch.empty(3).uniform_(0.8, 1.25).numpy()
+    gains = torch.empty(3).uniform_(0.88, 1.14).numpy()
     gamma, exposure, contrast = torch.empty(3).uniform_(-1, 1).numpy()
     levels = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
-    curve = (levels ** (2 ** (0.7 * gamma))) * gains * (1 + 0.2 * exposure)
+    curve = (levels ** (2 ** (0.6 * gamma))) * gains * (1 + 0.2 * exposure)
     curve = (curve - 0.5) * (1 + 0.25 * contrast) + 0.5
     table = np.clip(curve * 255, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(image, table[None]), np.uint8)

@@ -82,6 +82,7 @@ def evaluate(
     metric: Metric = "cosine",
     average_precision: AveragePrecision = "trapezoid",
     ranks: int = 50,
+    other_cameras: bool = False,
 ) -> Ranking:
     """Rank the gallery for each query.
 
@@ -95,6 +96,8 @@ def evaluate(
         metric: ``cosine`` or ``euclidean``.
         average_precision: ``trapezoid`` or ``rectangle``.
         ranks: how long ``cmc`` is, at most the size of the gallery.
+        other_cameras: all images of the query's camera are junk, other identities' too, which
+            takes away the distraction that one camera's pictures resemble each other.
     """
     if metric not in ("cosine", "euclidean"):
         raise TrainError(f"metric must be cosine or euclidean, not {metric!r}")
@@ -111,7 +114,7 @@ def evaluate(
         )
     ranks = min(ranks, len(gallery.embeddings))
     blocks = [
-        _score(distances, query, gallery, rows, average_precision, ranks)
+        _score(distances, query, gallery, rows, average_precision, ranks, other_cameras)
         for rows, distances in _distances(query.embeddings, gallery.embeddings, metric)
     ]
     return Ranking(
@@ -153,11 +156,12 @@ def _score(
     rows: slice,
     mode: AveragePrecision,
     ranks: int,
+    other_cameras: bool,
 ) -> _Scores:
     order = np.argsort(distances, axis=1, kind="stable")
     same = gallery.identities[order] == query.identities[rows, None]
-    junk = gallery.identities[order] == -1
-    junk |= same & (gallery.cameras[order] == query.cameras[rows, None])
+    here = gallery.cameras[order] == query.cameras[rows, None]
+    junk = (gallery.identities[order] == -1) | (here if other_cameras else same & here)
     good = same & ~junk
     count = good.sum(axis=1)
     line, column = np.nonzero(good)  # row by row, best first

@@ -25,9 +25,7 @@ class TripletLoss(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         # The matrix-product shortcut of cdist loses the small distances that matter most here.
-        distances = torch.cdist(
-            embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist"
-        )
+        distances = torch.cdist(embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist")
         same = labels[:, None] == labels[None, :]
         others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         farthest = distances.masked_fill(~same, float("-inf")).amax(dim=1)

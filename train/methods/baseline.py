@@ -49,7 +49,7 @@ class BaselineSettings(Settings):
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     margin: float | None
-    precision: Literal["auto", "no", "bf16"]
+    precision: Literal["auto", "fp32", "bf16"]
     workers: int = Field(ge=0, le=64)
 
 
@@ -165,9 +165,7 @@ class _Run:
             multiprocessing_context="forkserver" if settings.workers else None,
             persistent_workers=settings.workers > 0,
         )
-        self.model, self.optimizer, self.loader = self.accelerator.prepare(
-            model, optimizer, loader
-        )
+        self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         self.identity_loss = LabelSmoothedCrossEntropy(settings.label_smoothing)
         self.triplet_loss = TripletLoss(settings.margin)
         self.history: list[Epoch] = []
@@ -193,7 +191,9 @@ class _Run:
 
     def _epoch(self, number: int) -> Epoch:
         start = time.monotonic()
-        set_seed((self.seed * 100_003 + number) % 2**32)  # without workers, a resume changes nothing
+        set_seed(
+            (self.seed * 100_003 + number) % 2**32
+        )  # without workers, a resume changes nothing
         self.sampler.epoch = number
         self.model.train()
         sums = np.zeros(3)

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from pipeline.evaluate import Boxes, Evaluation, Truth, compare, evaluate, matching
+from pipeline.records import TrackletKey
 
 FPS = 10.0
 START = 1_767_600_000.0
+_tracks = count(1)
 
 
 @dataclass(frozen=True)
 class Tracklet:
+    key: TrackletKey
     identity: int | None
     decided_at: float | None
     times: npt.NDArray[np.float64]
@@ -33,7 +37,8 @@ def tracklet(
     if identity is not None and decided is None:
         decided = (frames[-1] - 1) / FPS
     at = None if decided is None else START + decided
-    return Tracklet(identity, at, START + (numbers - 1) / FPS, numbers, boxes)
+    key = TrackletKey("a", "run", next(_tracks))
+    return Tracklet(key, identity, at, START + (numbers - 1) / FPS, numbers, boxes)
 
 
 def person(number: int, frames: range, x: float) -> list[tuple]:
@@ -53,6 +58,7 @@ def test_a_perfect_answer() -> None:
     assert (result.false_merges, result.fragmentation, result.undecided) == (0, 0, 0)
     assert (result.identities, result.overall.people) == (1, 1)
     assert result.person_of == {4: 1}
+    assert list(result.person_of_tracklet.values()) == [1, 1]
 
 
 def test_an_identity_of_two_people_is_a_false_merge() -> None:
@@ -164,8 +170,8 @@ def test_agrees_with_a_naive_count(seed: int, monkeypatch: pytest.MonkeyPatch) -
                 frame += length + int(rng.integers(0, 60))
     result = judge(truth, tracks)
     size = defaultdict(int)
-    for (_, identity), count in boxes.items():
-        size[identity] += count
+    for (_, identity), number in boxes.items():
+        size[identity] += number
     held = [(p, i) for (p, i), n in boxes.items() if n >= 5 and n >= 0.1 * size[i]]
     owners = [sum(i == identity for _, i in held) for identity in size]
     owned = [sum(p == number for p, _ in held) for number in range(6)]

@@ -1,0 +1,249 @@
+"""The tracklets of a camera between two updates: path, crops and the pooled embedding."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from pipeline import config
+from pipeline.camera.crops import Crop, CropJudge, thumbnail
+from pipeline.camera.track import Point, Tracking
+from pipeline.records import Detections, FloatArray, Frame, Image, Path, TrackletUpdate
+
+GAP_SECONDS = 0.5  # a track that was missed for no longer has its path filled in between
+FIRST_EMBEDDING_SECONDS = 1.0  # after which a tracklet without a good crop gets its least bad one
+_BETTER = 1.1  # a new best crop is this much better than the one sent before
+_LEAST_WEIGHT = 1e-3
+
+Embed = Callable[[Sequence[Image]], FloatArray]
+
+
+class Tracklet:
+    """One person in one camera since they came into view.
+
+    In each slot of ``1 / per_second`` seconds the best good crop is kept for embedding. While
+    there is none, the least bad crop of all waits, and is used when time presses.
+    """
+
+    def __init__(self, track: int, per_second: float) -> None:
+        self.track = track
+        self._per_second = per_second
+        self._points: list[Point] = []
+        self._start = math.nan
+        self.last: Point | None = None
+        self._slot = -1
+        self._candidate: Crop | None = None
+        self._chosen: list[Crop] = []
+        self._fallback: Crop | None = None
+        self._sum: FloatArray | None = None
+        self._weight = 0.0
+        self._crops = 0
+        self._good_crops = 0
+        self._best = 0.0
+        self._sent_best = 0.0
+        self._best_image: Image | None = None
+        self._seq = 0
+
+    def add(self, point: Point, between: Iterable[tuple[float, int]] = ()) -> None:
+        """Goes on to ``point``; ``between`` are the times and numbers of the frames missed."""
+        if self.last is None:
+            self._start = point.time
+        else:
+            self._points += _interpolate(self.last, point, between)
+        self._points.append(point)
+        self.last = point
+
+    def wants(self, time: float, bound: float, good: bool) -> bool:
+        """Whether a crop of at most this quality could be of use."""
+        if not good:
+            return self._good_crops == 0 and _beats(bound, self._fallback)
+        return self._slot_of(time) != self._slot or _beats(bound, self._candidate)
+
+    def offer(self, time: float, crop: Crop) -> None:
+        """Keeps the crop if it is the best of its slot, or the least bad of all."""
+        if not crop.good:
+            if _beats(crop.quality, self._fallback):
+                self._fallback = crop
+            return
+        if self._slot_of(time) != self._slot:
+            self._close_slot()
+            self._slot = self._slot_of(time)
+        if _beats(crop.quality, self._candidate):
+            self._candidate = crop
+
+    def take(self, ended: bool) -> list[Crop]:
+        """The crops to embed now; they are the caller's from here on."""
+        if ended or not self._good_crops:
+            self._close_slot()
+        chosen, self._chosen = self._chosen, []
+        self._good_crops += len(chosen)
+        if self._good_crops:
+            self._fallback = None
+        assert self.last is not None
+        pressing = ended or self.last.time - self._start >= FIRST_EMBEDDING_SECONDS
+        if self._fallback is not None and pressing and (ended or not self._crops):
+            chosen, self._fallback = [self._fallback], None
+        return chosen
+
+    def pool(self, crops: Sequence[Crop], embeddings: FloatArray) -> None:
+        """Adds embeddings (n, D) of the crops to the mean, each with its quality as weight."""
+        for crop, embedding in zip(crops, embeddings, strict=True):
+            weight = max(crop.quality, _LEAST_WEIGHT)
+            weighted = weight * embedding
+            self._sum = weighted if self._sum is None else self._sum + weighted
+            self._weight += weight
+            self._crops += 1
+            if crop.quality > self._best:
+                self._best, self._best_image = crop.quality, crop.image
+
+    def update(self, camera: str, run: str, fingerprint: str, ended: bool) -> TrackletUpdate | None:
+        """What is new since the update before; None if that is nothing."""
+        if not self._points and not ended:
+            return None
+        assert self.last is not None
+        self._seq += 1
+        points, self._points = self._points, []
+        picture = self._thumbnail(ended)
+        return TrackletUpdate(
+            camera=camera,
+            run=run,
+            track=self.track,
+            seq=self._seq,
+            start=self._start,
+            end=self.last.time,
+            path=Path.of([(p.time, p.frame, p.box.tolist()) for p in points]),
+            crops=self._crops,
+            quality=self._weight,
+            embedding=self._embedding(),
+            fingerprint=fingerprint,
+            thumbnail=picture,
+            thumbnail_quality=self._best,
+            ended=ended,
+        )
+
+    def _embedding(self) -> FloatArray | None:
+        if self._sum is None:
+            return None
+        norm = float(np.linalg.norm(self._sum))
+        return np.asarray(self._sum / max(norm, 1e-12), np.float32)
+
+    def _thumbnail(self, ended: bool) -> bytes | None:
+        better = self._best > self._sent_best * (1.0 if ended else _BETTER)
+        if self._best_image is None or not better:
+            return None
+        data = thumbnail(self._best_image)
+        self._sent_best, self._best_image = self._best, None
+        return data
+
+    def _slot_of(self, time: float) -> int:
+        return math.floor(time * self._per_second)
+
+    def _close_slot(self) -> None:
+        if self._candidate is not None:
+            self._chosen.append(self._candidate)
+            self._candidate = None
+
+
+class Tracklets:
+    """All tracklets of a camera's run.
+
+    Args:
+        options: which crops are worth embedding.
+        camera, run, fingerprint: go into the updates.
+        embed: gives (n, D) embeddings of BGR crops.
+    """
+
+    def __init__(
+        self, options: config.Crops, camera: str, run: str, fingerprint: str, embed: Embed
+    ) -> None:
+        self._options = options
+        self._camera = camera
+        self._run = run
+        self._fingerprint = fingerprint
+        self._embed = embed
+        self._judge = CropJudge(options)
+        self._open: dict[int, Tracklet] = {}
+        self._ended: list[Tracklet] = []
+        self._frames: deque[tuple[float, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def see(self, frame: Frame, detections: Detections, tracking: Tracking) -> None:
+        """Takes what the tracker made of a frame and of the persons in it."""
+        boxes = np.array([track.box for track in tracking.tracks], np.float32).reshape(-1, 4)
+        sure = np.array([track.confidence for track in tracking.tracks], np.float32)
+        bounds, good = self._judge.rate(frame.image, boxes, sure, detections.boxes)
+        for row, track in enumerate(tracking.tracks):
+            tracklet = self._open.get(track.track)
+            if tracklet is None:
+                tracklet = Tracklet(track.track, self._options.per_second)
+                self._open[track.track] = tracklet
+            for point in tracking.earlier.get(track.track, ()):
+                tracklet.add(point, self._between(tracklet.last, point.time))
+            tracklet.add(
+                Point(frame.time, frame.index, track.box), self._between(tracklet.last, frame.time)
+            )
+            bound = float(bounds[row])
+            if tracklet.wants(frame.time, bound, bool(good[row])):
+                crop = self._judge.cut(frame.image, track.box, bound, bool(good[row]))
+                tracklet.offer(frame.time, crop)
+        self._close(tracking.alive)
+        self._remember(frame)
+
+    def age(self, alive: frozenset[int]) -> None:
+        """Ends what the tracker has given up while there was no picture."""
+        self._close(alive)
+
+    def flush(self, end: bool = False) -> list[TrackletUpdate]:
+        """The updates since the last flush, after one batch of embeddings.
+
+        Args:
+            end: whether all tracklets end here.
+        """
+        if end:
+            self._close(frozenset())
+        ended, self._ended = self._ended, []
+        parties = [(tracklet, True) for tracklet in ended]
+        parties += [(tracklet, False) for tracklet in self._open.values()]
+        taken = [tracklet.take(is_ended) for tracklet, is_ended in parties]
+        embeddings = self._embed([crop.image for crops in taken for crop in crops])
+        first = 0
+        for (tracklet, _), crops in zip(parties, taken, strict=True):
+            tracklet.pool(crops, embeddings[first : first + len(crops)])
+            first += len(crops)
+        updates = [
+            tracklet.update(self._camera, self._run, self._fingerprint, is_ended)
+            for tracklet, is_ended in parties
+        ]
+        return [update for update in updates if update is not None]
+
+    def _close(self, alive: frozenset[int]) -> None:
+        for track in [track for track in self._open if track not in alive]:
+            self._ended.append(self._open.pop(track))
+
+    def _between(self, last: Point | None, time: float) -> list[tuple[float, int]]:
+        """The frames between a track's last point and now, if they are few."""
+        if last is None or time - last.time > GAP_SECONDS:
+            return []
+        return [moment for moment in self._frames if last.time < moment[0] < time]
+
+    def _remember(self, frame: Frame) -> None:
+        self._frames.append((frame.time, frame.index))
+        while frame.time - self._frames[0][0] > GAP_SECONDS:
+            self._frames.popleft()
+
+
+def _interpolate(
+    last: Point, point: Point, between: Iterable[tuple[float, int]]
+) -> Iterable[Point]:
+    for time, frame in between:
+        share = (time - last.time) / (point.time - last.time)
+        yield Point(time, frame, last.box + np.float32(share) * (point.box - last.box))
+
+
+def _beats(quality: float, crop: Crop | None) -> bool:
+    return crop is None or quality > crop.quality

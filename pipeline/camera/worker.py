@@ -1,0 +1,234 @@
+"""The process of one camera: its pictures in, updates of its tracklets out."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from pipeline import config
+from pipeline.bus import Publisher
+from pipeline.camera.picture import PictureCheck
+from pipeline.camera.source import Source, open_source
+from pipeline.camera.track import PersonTracker
+from pipeline.camera.tracklets import Tracklets
+from pipeline.inference import threads
+from pipeline.inference.detector import Detector
+from pipeline.inference.encoder import EncoderRuntime
+from pipeline.records import (
+    CameraHealth,
+    CameraState,
+    Detections,
+    FloatArray,
+    Frame,
+    Progress,
+)
+from pipeline.telemetry import get_logger
+
+RHYTHM = 1.0  # seconds of capture time between two groups of updates
+_HEALTH_SECONDS = 2.0
+_WAIT = 0.5  # seconds without a picture, at least, after which a live camera's time goes on
+_TICK = 1e-3  # seconds by which a frame is later than what was already covered
+_NOBODY = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32))
+
+log = get_logger(__name__)
+
+
+def run_worker(site: config.Site, camera: str, stop: threading.Event) -> None:
+    """Works until the camera's file is at its end and committed, or until ``stop`` is set.
+
+    A live camera never ends. A file goes on behind the last frame that a former run published.
+
+    Raises:
+        CamtrailError: the camera, its file, the detector or the encoder cannot be used.
+    """
+    options = site.camera(camera)
+    with closing(Publisher(site, camera)) as publisher:
+        former = None if options.live else publisher.resume
+        if former is not None and former.state == CameraState.ENDED:
+            log.info("the file was read to its end before; nothing is read again", camera=camera)
+            publisher.put([replace(former, run=publisher.run, frames=0)])
+        else:
+            _watch(site, camera, publisher, former, stop)
+        if not options.live:
+            _await_commit(camera, publisher, stop)
+
+
+def _watch(
+    site: config.Site,
+    camera: str,
+    publisher: Publisher,
+    former: Progress | None,
+    stop: threading.Event,
+) -> None:
+    mine = threads.share(len(site.cameras))
+    threads.apply(mine)
+    with closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source:
+        detector = Detector(site.detector)
+        encoder = EncoderRuntime(site.encoder, mine)
+        Worker(site, camera, source, detector, encoder, publisher, former).run(stop)
+
+
+def _await_commit(camera: str, publisher: Publisher, stop: threading.Event) -> None:
+    while not stop.is_set():
+        publisher.report(_health(camera, publisher, CameraState.ENDED.value))
+        if publisher.wait_committed(_HEALTH_SECONDS):
+            return
+
+
+class Worker:
+    """The loop over a camera's pictures; the decoding runs beside it in the source's thread."""
+
+    def __init__(
+        self,
+        site: config.Site,
+        camera: str,
+        source: Source,
+        detector: Detector,
+        encoder: EncoderRuntime,
+        publisher: Publisher,
+        former: Progress | None = None,
+    ) -> None:
+        self._site = site
+        self._camera = camera
+        self._masks = site.camera(camera).masks
+        self._batch = 1 if source.live else site.detector.batch
+        self._source = source
+        self._detector = detector
+        self._publisher = publisher
+        self._tracker: PersonTracker | None = None
+        self._tracklets = Tracklets(
+            site.crops, camera, publisher.run, encoder.fingerprint, encoder.embed
+        )
+        self._check = PictureCheck()
+        self._fault = ""
+        self._frames = 0
+        self._frame = former.frame if former else 0
+        self._covered = former.time if former else source.now()
+        self._reported = -math.inf
+        self._reported_frames = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Until the source has ended or ``stop`` is set; then publishes what is held."""
+        self._publish(CameraState.STARTING)
+        while not stop.is_set() and not self._source.ended:
+            began = self._source.now()
+            frames = self._take()
+            for frame, found in zip(frames, self._find(frames), strict=True):
+                self._see(frame, found)
+            if not frames and self._source.live:
+                self._idle(began)
+            self._report()
+        self._finish()
+
+    def _take(self) -> list[Frame]:
+        """The next frames, as many as the detector takes at once."""
+        frames: list[Frame] = []
+        wait = max(_WAIT, 2 / self._source.fps)
+        while len(frames) < self._batch:
+            frame = self._source.read(wait)
+            if frame is None:
+                break
+            frames.append(frame)
+        return frames
+
+    def _find(self, frames: Sequence[Frame]) -> list[Detections]:
+        found = self._detector.detect([frame.image for frame in frames])
+        return [unmasked(detections, self._masks) for detections in found]
+
+    def _see(self, frame: Frame, detections: Detections) -> None:
+        if self._tracker is None:  # only now a live source knows its frame rate
+            self._tracker = PersonTracker(
+                self._site.tracker, self._site.detector.confidence, self._source.fps
+            )
+        if self._source.live:
+            self._fault = self._check.look(frame.image, frame.time)
+            frame = replace(frame, time=max(frame.time, self._covered + _TICK))
+        tracking = self._tracker.update(detections, frame.time, frame.index)
+        self._tracklets.see(frame, detections, tracking)
+        self._frames += 1
+        self._frame = frame.index
+        self._cover(frame.time)
+
+    def _idle(self, moment: float) -> None:
+        """A live camera gave no picture since ``moment``: its time goes on without one."""
+        if moment <= self._covered:
+            return
+        if self._tracker is not None:
+            self._tracklets.age(self._tracker.update(_NOBODY, moment, self._frame).alive)
+        self._cover(moment)
+
+    def _cover(self, moment: float) -> None:
+        due = math.floor(moment / RHYTHM) > math.floor(self._covered / RHYTHM)
+        self._covered = moment
+        if due:
+            self._publish(CameraState.RUNNING)
+
+    def _publish(self, state: CameraState, end: bool = False) -> None:
+        progress = Progress(
+            camera=self._camera,
+            run=self._publisher.run,
+            time=self._covered,
+            state=state,
+            live=self._source.live,
+            frames=self._frames,
+            frame=self._frame,
+        )
+        self._publisher.put([*self._tracklets.flush(end), progress])
+
+    def _finish(self) -> None:
+        """The last group. A file that was stopped goes on in the next run."""
+        if self._source.ended:
+            if self._source.message:
+                log.warning(self._source.message, camera=self._camera)
+            self._publish(CameraState.ENDED, end=True)
+        elif self._source.live:
+            self._publish(CameraState.LOST, end=True)
+        else:
+            self._publish(CameraState.RUNNING)
+        log.info("camera done", camera=self._camera, frames=self._frames, frame=self._frame)
+
+    def _report(self) -> None:
+        """Says how the camera is, every few seconds."""
+        now = time.monotonic()
+        since = now - self._reported
+        if since < _HEALTH_SECONDS:
+            return
+        source = self._source
+        state = "running" if source.connected else "connecting"
+        health = _health(self._camera, self._publisher, self._fault or state)
+        health.frames = self._frames
+        health.fps = (self._frames - self._reported_frames) / since
+        health.delay = max(0.0, source.now() - self._covered) if source.live else 0.0
+        health.tracks = len(self._tracklets)
+        health.reconnects = source.reconnects
+        health.message = source.message or (f"the picture is {self._fault}" if self._fault else "")
+        self._publisher.report(health)
+        self._reported, self._reported_frames = now, self._frames
+
+
+def unmasked(detections: Detections, masks: Sequence[Sequence[tuple[float, float]]]) -> Detections:
+    """Those whose feet (the middle of the box's lower side) stand in none of the polygons."""
+    if not masks or not len(detections):
+        return detections
+    polygons = [np.array(mask, np.float32) for mask in masks]
+    free = [not any(_stands_in(box, polygon) for polygon in polygons) for box in detections.boxes]
+    return Detections(detections.boxes[free], detections.confidences[free])
+
+
+def _stands_in(box: FloatArray, polygon: FloatArray) -> bool:
+    feet = (float(box[0] + box[2]) / 2, float(box[3]))
+    return bool(cv2.pointPolygonTest(polygon, feet, False) >= 0)
+
+
+def _health(camera: str, publisher: Publisher, state: str) -> CameraHealth:
+    return CameraHealth(
+        camera=camera, run=publisher.run, pid=os.getpid(), state=state, time=time.time()
+    )

@@ -1,0 +1,238 @@
+"""One tick's decisions over all tracklets that are ready, jointly.
+
+In rounds: what can be said of the tracklets against the gallery is assigned together; what is
+settled changes where people are, so the rest is asked again. When nobody matches any more, those
+unlike everybody become new identities, one by one, each at once a candidate for the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.matcher.assignment import assign
+from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Standing, Timeline, standing
+from pipeline.matcher.scoring import MARGIN, TRANSIT_BONUS, Thresholds, terms
+from pipeline.matcher.topology import Topology
+from pipeline.matcher.tracklets import Tracklet
+from pipeline.records import FloatArray, TrackletKey
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An identity that a tracklet may have, or may have soon (``WAIT``)."""
+
+    identity: int
+    standing: Standing
+    terms: Mapping[str, float]
+    score: float
+
+    @property
+    def similarity(self) -> float:
+        return self.terms["similarity"]
+
+    def beats(self, runner_up: Option | None, thresholds: Thresholds) -> bool:
+        """Whether it is good enough, and clearly better than the next."""
+        lead = self.score - (runner_up.score if runner_up else -math.inf)
+        return self.score >= thresholds.accept and lead >= MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was decided of a tracklet: ``option`` None is somebody new.
+
+    ``runner_up`` is the next best that was possible.
+    """
+
+    tracklet: Tracklet
+    option: Option | None
+    runner_up: Option | None
+    rule: str
+
+
+class Site(Protocol):
+    """What decisions are taken on, and who carries them out."""
+
+    @property
+    def gallery(self) -> Gallery: ...
+    @property
+    def timelines(self) -> Mapping[int, Timeline]: ...
+    @property
+    def topology(self) -> Topology: ...
+    @property
+    def thresholds(self) -> Thresholds: ...
+
+    def settle(self, choice: Choice) -> int:
+        """Carries a decision out; gives the identity."""
+
+    def broken_off(self, camera: str, since: float) -> Iterable[int]:
+        """The identities whose tracklet in a camera was last seen at ``since`` or later."""
+
+
+class Options:
+    """The options of some tracklets, kept up to date while others are settled."""
+
+    def __init__(self, site: Site, ready: Sequence[Tracklet]) -> None:
+        self._site = site
+        self._floor = site.thresholds.new - TRANSIT_BONUS
+        self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
+        embeddings = self._embeddings(ready)
+        found = site.gallery.search(embeddings, self._floor)
+        for tracklet, embedding, alike in zip(ready, embeddings, found, strict=True):
+            since = tracklet.visit.start - CONTINUATION_SECONDS
+            for identity in sorted(alike | set(site.broken_off(tracklet.key.camera, since))):
+                similarity = site.gallery.similarity(identity, embedding[None])[0]
+                self._rate(tracklet, identity, float(similarity))
+
+    def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
+        return self._of[tracklet.key]
+
+    def refresh(self, identity: int, rest: Sequence[Tracklet]) -> set[TrackletKey]:
+        """Asks anew how the rest stands to an identity that has changed.
+
+        Returns:
+            Those for whom it is an option.
+        """
+        touched = set()
+        similarities = self._site.gallery.similarity(identity, self._embeddings(rest))
+        for tracklet, similarity in zip(rest, similarities, strict=True):
+            known = self._of[tracklet.key].pop(identity, None)
+            if known is not None or similarity >= self._floor:
+                self._rate(tracklet, identity, float(similarity))
+            if identity in self._of[tracklet.key]:
+                touched.add(tracklet.key)
+        return touched
+
+    def _rate(self, tracklet: Tracklet, identity: int, similarity: float) -> None:
+        fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
+        if fit.standing is Standing.IMPOSSIBLE:
+            return
+        parts = terms(similarity, fit)
+        score = round(sum(parts.values()), 5)
+        if score >= self._site.thresholds.new:
+            self._of[tracklet.key][identity] = Option(identity, fit.standing, parts, score)
+
+    @staticmethod
+    def _embeddings(tracklets: Sequence[Tracklet]) -> FloatArray:
+        return np.array([t.embedding for t in tracklets], np.float32)
+
+
+def decide(site: Site, ready: Sequence[Tracklet], now: float) -> None:
+    """Settles of the ready tracklets those that can be settled at ``now``."""
+    rest = sorted(ready, key=lambda t: t.order)
+    if not rest:
+        return
+    options = Options(site, rest)
+    while rest:
+        choices = _choices(site, options, rest, now)
+        matches = [c for c in choices if c.option is not None]
+        if matches:
+            settled = _settle_matches(site, options, matches, rest)
+        else:
+            settled = _settle_new(site, options, choices, rest)
+        if not settled:
+            return
+        rest = [t for t in rest if t.key not in settled]
+
+
+def best_alone(site: Site, tracklet: Tracklet) -> list[Option]:
+    """The possible options of one tracklet by itself, the best first."""
+    return _possible(Options(site, [tracklet])[tracklet])
+
+
+def _choices(site: Site, options: Options, rest: Sequence[Tracklet], now: float) -> list[Choice]:
+    """What a joint assignment says of each tracklet that need not wait."""
+    possible = [_possible(options[t]) for t in rest]
+    base = site.thresholds.new - 1e-3  # so that every option is a gain
+    assigned = assign([{o.identity: o.score - base for o in own} for own in possible])
+    taker = {identity: rest[row] for row, identity in enumerate(assigned) if identity is not None}
+
+    def contested(tracklet: Tracklet, option: Option) -> bool:
+        other = taker.get(option.identity, tracklet)
+        if other is tracklet:
+            return False
+        apart = standing(tracklet.visit, other.visit, site.topology)
+        return apart is not Standing.POSSIBLE
+
+    choices = []
+    for tracklet, own in zip(rest, possible, strict=True):
+        free = [option for option in own if not contested(tracklet, option)]
+        choice = _choose(site.thresholds, tracklet, options[tracklet], free, now)
+        if choice is not None:
+            choices.append(choice)
+    return choices
+
+
+def _choose(
+    thresholds: Thresholds,
+    tracklet: Tracklet,
+    options: Mapping[int, Option],
+    free: Sequence[Option],
+    now: float,
+) -> Choice | None:
+    """What to do with a tracklet: match it, make it somebody new, or (None) wait.
+
+    Args:
+        options: all that are alike enough.
+        free: those of them that are possible now and that no other tracklet has a better claim
+            to, the best first.
+    """
+    if not options:
+        return Choice(tracklet, None, None, "unlike everybody")
+    best = free[0] if free else None
+    runner_up = free[1] if len(free) > 1 else None
+    highest = max(option.score for option in options.values())
+    if best is not None and best.score == highest and best.beats(runner_up, thresholds):
+        return Choice(tracklet, best, runner_up, "alike")
+    complete = tracklet.visit.ended and len(free) == len(options)
+    if not complete and now < tracklet.evidence_at + thresholds.patience:
+        return None
+    if best is not None and best.score >= thresholds.middle:
+        return Choice(tracklet, best, runner_up, "alike enough in the end")
+    return Choice(tracklet, None, best, "not alike enough in the end")
+
+
+def _settle_matches(
+    site: Site, options: Options, matches: Sequence[Choice], rest: Sequence[Tracklet]
+) -> set[TrackletKey]:
+    """Carries out the matches, one of each identity in a round."""
+    settled: set[TrackletKey] = set()
+    changed: set[int] = set()
+    for choice in matches:
+        assert choice.option is not None
+        if choice.option.identity not in changed:
+            changed.add(site.settle(choice))
+            settled.add(choice.tracklet.key)
+    left = [t for t in rest if t.key not in settled]
+    for identity in sorted(changed):
+        options.refresh(identity, left)
+    return settled
+
+
+def _settle_new(
+    site: Site, options: Options, new: Sequence[Choice], rest: Sequence[Tracklet]
+) -> set[TrackletKey]:
+    """Carries out what is new, except for those to whom one of these has just become an option."""
+    settled: set[TrackletKey] = set()
+    touched: set[TrackletKey] = set()
+    left = list(rest)
+    for choice in new:
+        if choice.tracklet.key in touched:
+            continue
+        identity = site.settle(choice)
+        settled.add(choice.tracklet.key)
+        left.remove(choice.tracklet)
+        if left:
+            touched |= options.refresh(identity, left)
+    return settled
+
+
+def _possible(options: Mapping[int, Option]) -> list[Option]:
+    """Those that are possible now, the best first."""
+    ranked = sorted(options.values(), key=lambda o: (-o.score, o.identity))
+    return [option for option in ranked if option.standing is Standing.POSSIBLE]

@@ -1,0 +1,74 @@
+"""What the matcher has to know of the encoder file: its fingerprint and recommended thresholds.
+
+The file is read in a process of its own, since that takes torch, which the matcher otherwise does
+without; what was found is remembered until the file changes.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.errors import CamtrailError
+from pipeline.store import Store
+
+_FACT = "encoder"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """``accept`` and ``new`` are None where the file recommends none."""
+
+    fingerprint: str
+    accept: float | None
+    new: float | None
+
+
+def encoder_facts(path: Path, store: Store) -> EncoderFacts:
+    """The facts about the encoder file.
+
+    Raises:
+        CamtrailError: it is missing or no encoder, or not the one whose embeddings the store has.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise CamtrailError(f"{path}: the encoder cannot be read: {error.strerror}") from None
+    seen = f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
+    known = json.loads(store.fact(_FACT) or "{}")
+    if known.get("file") == seen:
+        facts = EncoderFacts(**known["facts"])
+    else:
+        facts = _read_apart(path)
+    stored = store.fact("fingerprint")
+    if stored and stored != facts.fingerprint:
+        raise CamtrailError(
+            f"{path}: its fingerprint is {facts.fingerprint}, but the gallery was made by "
+            f"{stored}: embeddings of two encoders cannot be compared. Give `encoder.path` the "
+            "former file again, or start a new `data_dir`"
+        )
+    if known.get("file") != seen:
+        store.remember(_FACT, json.dumps({"file": seen, "facts": asdict(facts)}))
+    return facts
+
+
+def _read_apart(path: Path) -> EncoderFacts:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_read, path).result()
+
+
+def _read(path: Path) -> EncoderFacts:
+    from reid_models import EncoderError, load_encoder
+
+    try:
+        encoder = load_encoder(path, device="cpu", threads=1)
+    except EncoderError as error:
+        raise CamtrailError(str(error)) from None
+    for entry in encoder.description.metrics:
+        if "accept" in entry and "new" in entry:
+            return EncoderFacts(encoder.fingerprint, float(entry["accept"]), float(entry["new"]))
+    return EncoderFacts(encoder.fingerprint, None, None)

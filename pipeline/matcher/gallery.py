@@ -1,0 +1,163 @@
+"""The embeddings that stand for the identities, searched with FAISS.
+
+A prototype is the embedding of one tracklet, so it can be shown. An identity has at most a few for
+each camera: where one more comes, of the two nearest to each other the one of less quality goes,
+which keeps different views. Rows of the index are overwritten in place and a removed row is filled
+by the last one, since removal from a flat FAISS index copies everything behind it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import faiss
+import numpy as np
+
+from pipeline.records import FloatArray, TrackletKey
+
+_FIRST_SEARCH = 32  # rows; more are asked for only where all of these are near enough
+_MOST_ROWS = 1024
+_BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
+
+
+class Gallery:
+    """Prototypes of identities. One owner thread.
+
+    Args:
+        per_camera: how many prototypes an identity has for each camera, at most.
+    """
+
+    def __init__(self, per_camera: int) -> None:
+        self._per_camera = per_camera
+        self._index: faiss.IndexFlatIP | None = None
+        self._view = np.empty((0, 0), np.float32)  # the index' own memory
+        self._keys: list[TrackletKey] = []  # of the rows
+        self._owners: list[int] = []  # of the rows
+        self._weights: list[float] = []  # of the rows
+        self._rows: dict[TrackletKey, int] = {}
+        self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: TrackletKey) -> bool:
+        return key in self._rows
+
+    @property
+    def dimension(self) -> int | None:
+        """Of the embeddings; None before the first."""
+        return self._index.d if self._index else None
+
+    def restore(self, prototypes: Iterable[tuple[int, TrackletKey, FloatArray, float]]) -> None:
+        """Takes ``(identity, key, embedding, quality)`` that were prototypes before."""
+        for identity, key, embedding, quality in prototypes:
+            self._append(identity, key, embedding, quality)
+
+    def put(
+        self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float
+    ) -> TrackletKey | None:
+        """Adds the tracklet's embedding (D,) to its identity, or renews it.
+
+        Returns:
+            The tracklet whose prototype had to go, perhaps this one.
+        """
+        if key in self._rows:
+            row = self._rows[key]
+            self._view[row] = embedding
+            self._weights[row] = quality
+            return None
+        self._append(identity, key, embedding, quality)
+        return self._make_room(identity, key.camera)
+
+    def remove(self, key: TrackletKey) -> None:
+        """Takes out the tracklet's prototype, if it is one."""
+        row = self._rows.pop(key, None)
+        if row is None:
+            return
+        keys = self._by_identity[self._owners[row]]
+        keys.remove(key)
+        if not keys:
+            del self._by_identity[self._owners[row]]
+        last = len(self._keys) - 1
+        if row != last:
+            self._view[row] = self._view[last]
+            self._keys[row], self._owners[row] = self._keys[last], self._owners[last]
+            self._weights[row] = self._weights[last]
+            self._rows[self._keys[row]] = row
+        for column in (self._keys, self._owners, self._weights):
+            column.pop()
+        assert self._index is not None
+        self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
+        self._look()
+
+    def forget(self, identity: int) -> None:
+        """Takes out an identity."""
+        for key in list(self._by_identity.get(identity, ())):
+            self.remove(key)
+
+    def search(self, queries: FloatArray, floor: float) -> list[set[int]]:
+        """The identities with a prototype of similarity ``floor`` or more to each of the queries
+        (n, D): all of them, up to the nearest 1,024 prototypes.
+        """
+        found: list[set[int]] = [set() for _ in queries]
+        if self._index is None or not self._keys:
+            return found
+        left, k = np.arange(len(queries)), _FIRST_SEARCH
+        while len(left):
+            k = min(k, len(self._keys))
+            similarities, rows = self._index.search(queries[left], k)
+            for place, near, values in zip(left, rows, similarities, strict=True):
+                found[place] = {
+                    self._owners[r] for r, s in zip(near, values, strict=True) if s >= floor
+                }
+            if k in (len(self._keys), _MOST_ROWS):
+                break
+            left = left[similarities[:, -1] >= floor]
+            k = min(4 * k, _MOST_ROWS)
+        return found
+
+    def similarity(self, identity: int, queries: FloatArray) -> FloatArray:
+        """How alike an identity is to each query (n, D): (n,), -1 if it has no prototype."""
+        keys = self._by_identity.get(identity)
+        if not keys:
+            return np.full(len(queries), -1.0, np.float32)
+        rows = [self._rows[key] for key in keys]
+        products = queries @ self._view[rows].T
+        if len(rows) == 1:
+            return np.asarray(products[:, 0])
+        best = np.sort(products, axis=1)[:, -2:]
+        return np.asarray(_BEST_SHARE * best[:, 1] + (1 - _BEST_SHARE) * best[:, 0], np.float32)
+
+    def _append(
+        self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float
+    ) -> None:
+        if self._index is None:
+            self._index = faiss.IndexFlatIP(len(embedding))
+        self._rows[key] = len(self._keys)
+        self._keys.append(key)
+        self._owners.append(identity)
+        self._weights.append(quality)
+        self._by_identity[identity].append(key)
+        self._index.add(embedding.reshape(1, -1))
+        self._look()
+
+    def _make_room(self, identity: int, camera: str) -> TrackletKey | None:
+        keys = sorted(key for key in self._by_identity[identity] if key.camera == camera)
+        if len(keys) <= self._per_camera:
+            return None
+        rows = [self._rows[key] for key in keys]
+        products = self._view[rows] @ self._view[rows].T
+        np.fill_diagonal(products, -np.inf)
+        pair = divmod(int(np.argmax(products)), len(keys))
+        out = min((keys[i] for i in pair), key=lambda k: (self._weights[self._rows[k]], k))
+        self.remove(out)
+        return out
+
+    def _look(self) -> None:
+        """The index may have moved its memory."""
+        index = self._index
+        assert index is not None
+        n = index.ntotal
+        flat = faiss.rev_swig_ptr(index.get_xb(), n * index.d) if n else np.empty(0, np.float32)
+        self._view = flat.reshape(n, index.d)

@@ -1,0 +1,202 @@
+"""Where an identity has been, and so where it may be: one person is not in two places.
+
+A tracklet that has not ended may go on, and nobody knows until when. So a candidate that comes
+after an unfinished tracklet of an identity has to wait before it may join it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from pipeline.matcher.topology import Topology
+from pipeline.records import FloatArray, Path, TrackletKey
+
+CLOCK_TOLERANCE = 0.25  # seconds by which the clocks of two cameras may disagree
+TRANSIT_TOLERANCE = 0.5  # seconds by which a declared shortest way may be undercut
+CONTINUATION_SECONDS = 2.5  # a track that breaks at an occlusion begins again within these
+_VELOCITY_SECONDS = 0.5  # of the path's end, over which the velocity is taken
+
+
+class Standing(IntEnum):
+    """Whether a tracklet may belong to an identity; the greater rules."""
+
+    POSSIBLE = 0
+    WAIT = 1  # as soon as something has ended
+    IMPOSSIBLE = 2
+
+
+@dataclass(slots=True)
+class Visit:
+    """When a tracklet was in view, and while it is recent, where in the picture.
+
+    ``velocity`` is that of the middle of its last box, pixels a second.
+    """
+
+    key: TrackletKey
+    start: float
+    end: float
+    ended: bool = False
+    first_box: FloatArray | None = None
+    last_box: FloatArray | None = None
+    velocity: FloatArray | None = None
+
+    @property
+    def camera(self) -> str:
+        return self.key.camera
+
+    def follow(self, path: Path) -> None:
+        """Goes on along the new part of its path."""
+        if not len(path):
+            return
+        if self.first_box is None:
+            self.first_box = path.boxes[0]
+        self.last_box = path.boxes[-1]
+        first = int(np.searchsorted(path.times, path.times[-1] - _VELOCITY_SECONDS))
+        seconds = float(path.times[-1] - path.times[first])
+        moved = _middle(path.boxes[-1]) - _middle(path.boxes[first])
+        self.velocity = moved / np.float32(seconds) if seconds > 0 else np.zeros(2, np.float32)
+
+    def forget_boxes(self) -> None:
+        """Once nothing can continue it any more."""
+        self.first_box = self.last_box = self.velocity = None
+
+
+def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
+    """Whether two tracklets may be one person, by their times alone."""
+    if a.camera != b.camera and not topology.exclusive(a.camera, b.camera):
+        return Standing.POSSIBLE
+    first, second = (a, b) if (a.start, a.end) <= (b.start, b.end) else (b, a)
+    if a.camera == b.camera:
+        apart = second.start > first.end
+    else:
+        apart = second.start >= first.end - CLOCK_TOLERANCE
+    if not apart:
+        return Standing.IMPOSSIBLE
+    return Standing.POSSIBLE if first.ended else Standing.WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a tracklet fits between the others of an identity.
+
+    ``gap`` is the time from the visit before (NaN: none), ``origin`` that visit's camera,
+    ``window`` the declared transit of the two, ``offset`` how far the tracklet begins from where
+    that visit led, in heights of the box (NaN where it does not follow at once in one camera).
+    """
+
+    standing: Standing
+    gap: float = math.nan
+    origin: str = ""
+    window: tuple[float, float] | None = None
+    offset: float = math.nan
+
+
+class Timeline:
+    """The visits of one identity, as far back as rules can reach."""
+
+    def __init__(self) -> None:
+        self._visits: list[Visit] = []  # by start
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def __iter__(self) -> Iterator[Visit]:
+        return iter(self._visits)
+
+    @property
+    def last_seen(self) -> float:
+        """Capture time at which the person was last in view."""
+        return max((visit.end for visit in self._visits), default=-math.inf)
+
+    @property
+    def over(self) -> bool:
+        """Whether the person is in view no more."""
+        return all(visit.ended for visit in self._visits)
+
+    def add(self, visit: Visit) -> None:
+        """Takes a visit in."""
+        bisect.insort(self._visits, visit, key=lambda v: (v.start, v.key))
+
+    def remove(self, visit: Visit) -> None:
+        """Takes a visit out."""
+        self._visits.remove(visit)
+
+    def prune(self, horizon: float) -> None:
+        """Drops what ended before ``horizon``, but for the last of it."""
+        old = [v for v in self._visits if v.ended and v.end < horizon]
+        if len(old) > 1:
+            last = max(old, key=lambda v: (v.end, v.key))
+            kept = (v for v in self._visits if v is last or not (v.ended and v.end < horizon))
+            self._visits = list(kept)
+
+    def standing(self, visit: Visit, topology: Topology) -> Standing:
+        """Whether ``visit`` may be added, by the times alone."""
+        others = (v for v in self._visits if v is not visit)
+        return max((standing(visit, v, topology) for v in others), default=Standing.POSSIBLE)
+
+    def fit(self, visit: Visit, topology: Topology) -> Fit:
+        """Whether and how ``visit`` may be added."""
+        where = self.standing(visit, topology)
+        if where is Standing.IMPOSSIBLE:
+            return Fit(where)
+        before = max(
+            (v for v in self._visits if v.end <= visit.start + CLOCK_TOLERANCE),
+            key=lambda v: (v.end, v.key),
+            default=None,
+        )
+        after = min(
+            (v for v in self._visits if v.start >= visit.end - CLOCK_TOLERANCE),
+            key=lambda v: (v.start, v.key),
+            default=None,
+        )
+        if (before and _too_fast(before, visit, topology)) or (
+            after and _too_fast(visit, after, topology)
+        ):
+            return Fit(Standing.IMPOSSIBLE)
+        if before is None:
+            return Fit(where)
+        return Fit(
+            where,
+            gap=max(0.0, visit.start - before.end),
+            origin=before.camera,
+            window=_window(before, visit, topology),
+            offset=_offset(before, visit),
+        )
+
+
+def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, float] | None:
+    """The declared transit between two tracklets; there is none where the views overlap."""
+    if origin.camera == visit.camera or not topology.exclusive(origin.camera, visit.camera):
+        return None
+    return topology.transit(origin.camera, visit.camera)
+
+
+def _too_fast(origin: Visit, visit: Visit, topology: Topology) -> bool:
+    window = _window(origin, visit, topology)
+    return window is not None and visit.start - origin.end < window[0] - TRANSIT_TOLERANCE
+
+
+def _offset(before: Visit, visit: Visit) -> float:
+    """Distance of the first box from where the path before leads, in heights of the boxes."""
+    gap = visit.start - before.end
+    if before.camera != visit.camera or gap > CONTINUATION_SECONDS:
+        return math.nan
+    if before.last_box is None or before.velocity is None or visit.first_box is None:
+        return math.nan
+    expected = _middle(before.last_box) + before.velocity * np.float32(gap)
+    height = (_height(before.last_box) + _height(visit.first_box)) / 2
+    return float(np.linalg.norm(_middle(visit.first_box) - expected)) / max(height, 1.0)
+
+
+def _middle(box: FloatArray) -> FloatArray:
+    return (box[:2] + box[2:]) * np.float32(0.5)
+
+
+def _height(box: FloatArray) -> float:
+    return float(box[3] - box[1])

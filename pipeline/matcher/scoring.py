@@ -1,0 +1,77 @@
+"""The one place that says what counts how much in the decision who is who.
+
+A candidate identity's score is the similarity of the embeddings plus small terms for what time and
+place say. The thresholds are on this score. What time and place *forbid* never comes here: see
+`pipeline.matcher.presence`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config import Matcher
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit
+
+DEFAULT_ACCEPT = 0.60
+DEFAULT_NEW = 0.50
+MARGIN = 0.03  # the best identity must lead by this, or more evidence is waited for
+
+TRANSIT_BONUS = 0.05  # came within the declared time
+TRANSIT_PENALTY = 0.08  # at most, came later: people stop, or leave and come back
+CONTINUATION_BONUS = 0.20  # at most, begins where a track of the same camera just broke off
+_CONTINUATION_OFFSET = 1.0  # heights of the box beyond which it does not
+
+MIN_CROPS = 3  # behind an embedding that is decided on at once
+MIN_AGE = 1.5  # seconds, or behind one of fewer crops
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """On the score: from ``accept`` on the same person, below ``new`` somebody new; what lies
+    between waits at most ``patience`` seconds of event time, then the middle decides.
+    """
+
+    accept: float
+    new: float
+    patience: float
+
+    @staticmethod
+    def of(config: Matcher, accept: float | None, new: float | None) -> Thresholds:
+        """The configuration's; else what the encoder recommends; else the defaults.
+
+        One that is given alone holds the other to its side.
+        """
+        low = config.new if config.new is not None else new
+        high = config.accept if config.accept is not None else accept
+        high = DEFAULT_ACCEPT if high is None else high
+        low = DEFAULT_NEW if low is None else low
+        if config.accept is None:
+            high = max(high, low)
+        return Thresholds(high, min(low, high), config.patience)
+
+    @property
+    def middle(self) -> float:
+        return (self.accept + self.new) / 2
+
+
+def terms(similarity: float, fit: Fit) -> dict[str, float]:
+    """The terms of the score by name; their sum is the score."""
+    result = {"similarity": round(similarity, 5)}
+    if fit.window is not None:
+        result["transit"] = _transit(fit.gap, fit.window[1])
+    if not math.isnan(fit.offset):
+        near = max(0.0, 1.0 - fit.offset / _CONTINUATION_OFFSET)
+        soon = 1.0 - 0.5 * fit.gap / CONTINUATION_SECONDS
+        result["continuation"] = round(CONTINUATION_BONUS * near * soon, 5)
+    return result
+
+
+def _transit(gap: float, longest: float) -> float:
+    """The bonus within the window (the shortest way is a rule); beyond, down to the penalty at
+    twice the longest way.
+    """
+    if gap <= longest:
+        return TRANSIT_BONUS
+    over = min(1.0, (gap - longest) / max(longest, 1.0))
+    return round(-TRANSIT_PENALTY * over, 5)

@@ -1,0 +1,21 @@
+"""What `site.yaml` says of the ground between the cameras, ready to be asked."""
+
+from __future__ import annotations
+
+from pipeline.config import Topology as Declared
+
+
+class Topology:
+    """Which cameras see the same ground, and how long people take from one to another."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._overlap = {frozenset(pair) for pair in declared.overlap}
+        self._transit = {(t.from_, t.to): t.seconds for t in declared.transit}
+
+    def exclusive(self, a: str, b: str) -> bool:
+        """Whether nobody can be in both at the same time (in one camera: be two tracklets)."""
+        return a == b or frozenset((a, b)) not in self._overlap
+
+    def transit(self, origin: str, destination: str) -> tuple[float, float] | None:
+        """The shortest and longest usual way in seconds; None where nothing is declared."""
+        return self._transit.get((origin, destination))

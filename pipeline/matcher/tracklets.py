@@ -1,0 +1,54 @@
+"""A tracklet as the matcher knows it at its event time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.matcher.presence import Visit
+from pipeline.matcher.scoring import MIN_AGE, MIN_CROPS
+from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
+
+
+@dataclass(slots=True)
+class Tracklet:
+    """``evidence_at`` is when its first embedding was known (inf: not yet)."""
+
+    visit: Visit
+    crops: int = 0
+    quality: float = 0.0
+    embedding: FloatArray | None = None
+    evidence_at: float = math.inf
+    assignment: Assignment | None = None
+    order: tuple[float, TrackletKey] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = (self.visit.start, self.visit.key)
+
+    @staticmethod
+    def of(update: TrackletUpdate) -> Tracklet:
+        """A tracklet of which nothing is known yet but its beginning."""
+        return Tracklet(Visit(update.key, update.start, update.start))
+
+    @property
+    def key(self) -> TrackletKey:
+        return self.visit.key
+
+    def apply(self, update: TrackletUpdate, known_at: float) -> None:
+        """Takes over what an update says."""
+        self.visit.end = max(self.visit.end, update.end)
+        self.visit.ended |= update.ended
+        self.visit.follow(update.path)
+        if update.embedding is None:
+            return
+        self.crops, self.quality = update.crops, update.quality
+        # As the store keeps it, so that a restart changes nothing.
+        self.embedding = update.embedding.astype(np.float16).astype(np.float32)
+        self.evidence_at = min(self.evidence_at, known_at)
+
+    def decidable(self, now: float) -> bool:
+        """Whether there is enough to decide on."""
+        mature = self.crops >= MIN_CROPS or now - self.visit.start >= MIN_AGE or self.visit.ended
+        return self.embedding is not None and mature

@@ -1,0 +1,143 @@
+"""The matcher's state in the store, from which it goes on after a restart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
+
+from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
+from pipeline.store.packing import nan, unpack_embedding, unpack_path
+from pipeline.store.rows import Received, RunState, StoredPrototype, StoredTracklet, StoredVisit
+from pipeline.store.schema import identities, meta, runs, tracklets, updates
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The matcher's state, as of ``tick``.
+
+    ``tracklets`` are those it works on, with all updates, also those later than ``tick``.
+    ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
+    with but still needs of them.
+    """
+
+    tick: float
+    fingerprint: str
+    next_identity: int
+    runs: Sequence[RunState]
+    tracklets: Sequence[StoredTracklet]
+    gallery: Sequence[int]
+    visits: Iterable[StoredVisit]
+    prototypes: Iterable[StoredPrototype]
+
+
+def load_snapshot(engine: Engine) -> Snapshot:
+    """Reads it; visits and prototypes are read while they are iterated."""
+    with engine.connect() as connection:
+        facts = {row.key: row.value for row in connection.execute(select(meta))}
+        last = connection.scalar(select(func.max(identities.c.id)))
+        gallery = select(identities.c.id).where(identities.c.in_gallery)
+        return Snapshot(
+            tick=float(facts.get("tick", -math.inf)),
+            fingerprint=facts.get("fingerprint", ""),
+            next_identity=(last or 0) + 1,
+            runs=[_run_state(row) for row in connection.execute(select(runs))],
+            tracklets=_open_tracklets(connection),
+            gallery=connection.scalars(gallery.order_by(identities.c.id)).all(),
+            visits=_visits(engine),
+            prototypes=_prototypes(engine),
+        )
+
+
+def _visits(engine: Engine) -> Iterator[StoredVisit]:
+    t = tracklets.c
+    query = (
+        select(t.camera, t.run, t.track, t.identity, t.start, t.end)
+        .join(identities, identities.c.id == t.identity)
+        .where(identities.c.in_gallery, ~t.open)
+        .order_by(t.id)
+    )
+    with engine.connect() as connection:
+        for r in connection.execution_options(yield_per=1000).execute(query):
+            yield StoredVisit(TrackletKey(r.camera, r.run, r.track), r.identity, r.start, r.end)
+
+
+def _prototypes(engine: Engine) -> Iterator[StoredPrototype]:
+    t, u = tracklets.c, updates.c
+    newest = (
+        select(func.max(u.seq))
+        .where(u.tracklet == t.id, u.embedding.is_not(None))
+        .correlate(tracklets)
+        .scalar_subquery()
+    )
+    query = (
+        select(t.camera, t.run, t.track, t.identity, u.quality, u.embedding)
+        .join(updates, (u.tracklet == t.id) & (u.seq == newest))
+        .join(identities, identities.c.id == t.identity)
+        .where(t.prototype, ~t.open, identities.c.in_gallery)
+        .order_by(t.id)
+    )
+    with engine.connect() as connection:
+        for r in connection.execution_options(yield_per=1000).execute(query):
+            embedding = unpack_embedding(r.embedding)
+            assert embedding is not None
+            key = TrackletKey(r.camera, r.run, r.track)
+            yield StoredPrototype(key, r.identity, r.quality, embedding)
+
+
+def _open_tracklets(connection: Connection) -> list[StoredTracklet]:
+    query = (
+        select(tracklets, updates)
+        .join(updates, updates.c.tracklet == tracklets.c.id)
+        .where(tracklets.c.open)
+        .order_by(tracklets.c.id, updates.c.seq)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+    )
+    found: dict[int, tuple[Assignment | None, bool, list[Received]]] = {}
+    for row in connection.execute(query):
+        if row.tracklets_id not in found:
+            found[row.tracklets_id] = (_assignment(row), row.tracklets_prototype, [])
+        found[row.tracklets_id][2].append(Received(_stored_update(row), row.updates_known_at))
+    return [StoredTracklet(*item) for item in found.values()]
+
+
+def _stored_update(row: Any) -> TrackletUpdate:
+    return TrackletUpdate(
+        camera=row.tracklets_camera,
+        run=row.tracklets_run,
+        track=row.tracklets_track,
+        seq=row.updates_seq,
+        start=row.updates_start,
+        end=row.updates_end,
+        path=unpack_path(row.updates_path),
+        crops=row.updates_crops,
+        quality=row.updates_quality,
+        embedding=unpack_embedding(row.updates_embedding),
+        fingerprint=row.tracklets_fingerprint,
+        thumbnail=None,
+        thumbnail_quality=row.tracklets_thumbnail_quality,
+        ended=row.updates_ended,
+    )
+
+
+def _assignment(row: Any) -> Assignment | None:
+    if row.tracklets_identity is None:
+        return None
+    return Assignment(
+        TrackletKey(row.tracklets_camera, row.tracklets_run, row.tracklets_track),
+        row.tracklets_identity,
+        Decision(row.tracklets_decision),
+        nan(row.tracklets_similarity),
+        nan(row.tracklets_runner_up),
+        row.tracklets_decided_at,
+    )
+
+
+def _run_state(row: Any) -> RunState:
+    fields = row._asdict()
+    time = -math.inf if row.time is None else row.time
+    return RunState(**fields | {"state": CameraState(row.state), "time": time})

@@ -1,0 +1,62 @@
+"""What the supervisor says of a camera in the stream.
+
+It goes through the camera's own spool, like a short run of its worker: so it stands in the right
+order to what the worker's former runs said, and survives the same accidents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.bus import Publisher
+from pipeline.config import Site
+from pipeline.records import CameraState, Progress
+
+
+def announce_starting(site: Site, cameras: Iterable[str], timeout: float) -> None:
+    """Says of all cameras that they are about to start, so that nobody decides before all are
+    there. Waits at most ``timeout`` seconds for Redis; after that the workers will send it.
+    """
+    with contextlib.ExitStack() as stack:
+        deadline = time.monotonic() + timeout
+        publishers = [stack.enter_context(Publisher(site, camera)) for camera in cameras]
+        for publisher in publishers:
+            _put(site, publisher, CameraState.STARTING)
+        for publisher in publishers:
+            publisher.wait_sent(max(0.0, deadline - time.monotonic()))
+
+
+def announce_lost(site: Site, camera: str) -> None:
+    """Says that nobody should wait for this camera. Its worker must not be running."""
+    with Publisher(site, camera) as publisher:
+        _put(site, publisher, CameraState.LOST)
+
+
+def _put(site: Site, publisher: Publisher, state: CameraState) -> None:
+    resume = publisher.resume
+    if resume is not None and resume.state is CameraState.ENDED:
+        return  # that is its last word
+    live = site.cameras[publisher.camera].live
+    if resume is None or live:
+        progress = Progress(
+            publisher.camera, publisher.run, _first_time(site, publisher.camera), state, live
+        )
+    else:  # a file goes on where it was
+        progress = replace(resume, run=publisher.run, state=state, frames=0, dropped=0)
+    publisher.put([progress])
+
+
+def _first_time(site: Site, name: str) -> float:
+    """The capture time with which the camera begins, in seconds."""
+    camera = site.cameras[name]
+    if camera.live:
+        return time.time()
+    if camera.start is not None:
+        return camera.start.timestamp()
+    with contextlib.suppress(OSError):  # the worker will say what is wrong with it
+        return Path(camera.source).stat().st_mtime
+    return time.time()

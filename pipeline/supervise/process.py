@@ -1,0 +1,132 @@
+"""One supervised process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.child import spawn
+from pipeline.config import redact
+from pipeline.supervise.policy import RestartPolicy
+
+MAX_LOG_BYTES = 10 * 2**20
+
+_TAIL_BYTES = 8_192
+
+
+class State(StrEnum):
+    """Where a process stands."""
+
+    WAITING = "restarting"
+    RUNNING = "running"
+    ENDED = "ended"
+    QUARANTINED = "quarantined"
+    STOPPED = "stopped"
+
+
+class Process:
+    """A program that is started again when it dies, its output in a log file.
+
+    ``message`` is the last line that it wrote before it died, redacted. Exit status 0 is the end
+    where ``ends`` (a file that was read), and a death like others where not.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, ends: bool) -> None:
+        self.name = name
+        self.policy = RestartPolicy()
+        self.state = State.WAITING
+        self.restarts = 0
+        self.message = ""
+        self.started = 0.0  # monotonic
+        self._command = command
+        self._log = log
+        self._ends = ends
+        self._child: subprocess.Popen[bytes] | None = None
+        self._began = 0  # where in the log the present child's output begins
+        self._due = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._child.pid if self._child else None
+
+    def poll(self) -> bool:
+        """Starts it where that is due; whether it has died or ended since the last call."""
+        now = time.monotonic()
+        if self._child is None:
+            if self.state in (State.WAITING, State.QUARANTINED) and now >= self._due:
+                self._start()
+            return False
+        status = self._child.poll()
+        if status is None:
+            if now - self.started >= self.policy.fast:
+                self.state = State.RUNNING  # whatever it was before, it lives
+            return False
+        self._child = None
+        if status == 0 and self._ends:
+            self.state = State.ENDED
+            return True
+        self._due = now + self.policy.died(now - self.started, status)
+        self.state = State.QUARANTINED if self.policy.quarantined else State.WAITING
+        self.message = self._last_words() or f"died with status {status}"
+        return True
+
+    def terminate(self) -> None:
+        """Asks it to stop, and does not start it again."""
+        if self.state is not State.ENDED:
+            self.state = State.STOPPED
+        if self._child is not None:
+            self._child.terminate()
+
+    def kill(self) -> None:
+        """Kills it; `poll` then finds it dead."""
+        if self._child is not None:
+            self._child.kill()
+
+    def stopped(self) -> bool:
+        """Whether it is gone, after `terminate`."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        return self._child is None
+
+    def _start(self) -> None:
+        if self.started:
+            self.restarts += 1
+        self.started = time.monotonic()
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
+                self._log.replace(self._log.with_suffix(".log.1"))
+            with self._log.open("ab") as file:
+                self._began = file.tell()
+                self._child = spawn(self._command, file)
+        except OSError as error:
+            self._due = self.started + self.policy.died(0.0, -1)
+            self.message = f"cannot be started: {error}"
+            return
+        if self.state is not State.QUARANTINED:
+            self.state = State.RUNNING
+
+    def _last_words(self) -> str:
+        try:
+            with self._log.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(self._began, size - _TAIL_BYTES))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return redact(_event(last).removeprefix("camtrail: ").strip())
+
+
+def _event(line: str) -> str:
+    """What a line of a structured log says; any other line as it is."""
+    try:
+        entry = json.loads(line)
+        return ": ".join(str(entry[key]) for key in ("event", "error") if key in entry)
+    except (ValueError, TypeError):
+        return line

@@ -1,0 +1,222 @@
+"""The processes of one site: started, watched, restarted, stopped in order."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+from rich.table import Table
+
+from pipeline import telemetry
+from pipeline.bus import EmbeddedServer, Keys, connect, drained
+from pipeline.config import Site
+from pipeline.errors import CamtrailError
+from pipeline.supervise.announce import announce_lost, announce_starting
+from pipeline.supervise.policy import RestartPolicy
+from pipeline.supervise.process import Process, State
+from pipeline.supervise.status import Status, table
+
+_STARTING_SECONDS = 10.0  # for Redis to take the announcements
+_STOP_SECONDS = 20.0  # for what was asked to stop, before it is killed
+_DRAIN_SECONDS = 10.0
+_END_SECONDS = 10.0  # for workers to see that all is committed, when the matcher is done
+_HUNG_SECONDS = 120.0  # a worker that lives but says nothing for so long is killed
+_PAUSE_SECONDS = 0.05
+
+log = telemetry.get_logger(__name__)
+
+
+class Supervisor:
+    """Starts Redis where it is embedded, the matcher, and a worker a camera; call `poll` often.
+
+    Use it from the main thread: the processes end with the thread that started them.
+    """
+
+    def __init__(self, site: Site, site_path: Path, until_end: bool) -> None:
+        self._site = site
+        self._until_end = until_end
+        self._failure = ""  # why the matcher cannot run
+        self._ended: float | None = None  # when the matcher did
+        self._redis = _Redis(EmbeddedServer(site)) if site.redis == "embedded" else None
+        self._status: Status | None = None
+        self._announcing: list[threading.Thread] = []
+        path = str(site_path.absolute())
+        logs = site.data_dir / "logs"
+        self._workers = [
+            Process(
+                name,
+                _command("worker", path, "--camera", name),
+                logs / f"worker-{name}.log",
+                ends=not camera.live,
+            )
+            for name, camera in site.cameras.items()
+        ]
+        ending = ["--until-end"] if until_end else []
+        self._matcher = Process(
+            "matcher", _command("matcher", path, *ending), logs / "matcher.log", ends=until_end
+        )
+
+    def start(self) -> None:
+        """Starts Redis and announces the cameras; `poll` starts the rest.
+
+        Raises:
+            CamtrailError: Redis does not start, or a worker of another supervisor is running.
+        """
+        if self._redis is not None:
+            self._redis.start()
+        self._status = Status(self._site)
+        announce_starting(self._site, self._site.cameras, _STARTING_SECONDS)
+
+    def poll(self) -> None:
+        """Starts what is due, and looks after what has died."""
+        if self._redis is not None:
+            self._redis.poll()
+        for process in (self._matcher, *self._workers):
+            before = process.pid
+            if process.poll():
+                self._gone(process)
+            elif process.pid and process.pid != before:
+                log.info("started", process=process.name, pid=process.pid)
+        assert self._status is not None
+        for worker in self._workers:
+            if worker.pid and self._status.silent(worker) > _HUNG_SECONDS:
+                log.warning("hangs, killed", process=worker.name)
+                worker.kill()
+
+    def finished(self) -> bool:
+        """Whether there is no reason to go on: all is decided, or the matcher cannot run."""
+        if self._until_end and self._matcher.state is State.QUARANTINED:
+            self._failure = self._matcher.message
+            return True
+        if self._matcher.state is not State.ENDED:
+            return False
+        self._ended = self._ended or time.monotonic()
+        patience_over = time.monotonic() - self._ended > _END_SECONDS
+        return patience_over or not any(worker.pid for worker in self._workers)
+
+    def stop(self) -> None:
+        """Stops the workers, then the matcher when it has drained the stream, then Redis."""
+        log.info("stopping")
+        self._stop(self._workers)
+        if not self._matcher.stopped():
+            self._drain()
+        self._stop([self._matcher])
+        if self._redis is not None:
+            self._redis.server.stop()
+
+    def kill(self) -> None:
+        """Ends whatever still runs, at once."""
+        for process in (*self._workers, self._matcher):
+            process.kill()
+        if self._redis is not None:
+            self._redis.server.stop()
+        if self._status is not None:
+            self._status.close()
+        for thread in self._announcing:
+            thread.join()
+
+    def result(self) -> int:
+        """The exit status, after the end; says which cameras did not come to theirs.
+
+        Raises:
+            CamtrailError: the matcher could not run.
+        """
+        if self._failure:
+            raise CamtrailError(f"the matcher cannot run: {self._failure}")
+        if self._ended is None:
+            return 0
+        unread = [worker for worker in self._workers if worker.state is not State.ENDED]
+        for worker in unread:
+            log.error("not read to its end", camera=worker.name, error=worker.message)
+        return 1 if unread else 0
+
+    def table(self) -> Table:
+        """The table of live status."""
+        assert self._status is not None
+        return table(self._site, self._workers, self._matcher, self._status)
+
+    def _gone(self, process: Process) -> None:
+        if process.state is State.ENDED:
+            log.info("ended", process=process.name)
+            return
+        log.warning("died", process=process.name, error=process.message, state=str(process.state))
+        if process.state is State.QUARANTINED and process is not self._matcher:
+            self._announce_lost(process.name)
+
+    def _announce_lost(self, camera: str) -> None:
+        """In a thread of its own, since Redis may be slow or away."""
+
+        def announce() -> None:
+            try:
+                announce_lost(self._site, camera)
+            except CamtrailError as error:
+                log.error("cannot announce the loss", camera=camera, error=str(error))
+
+        self._announcing = [thread for thread in self._announcing if thread.is_alive()]
+        thread = threading.Thread(target=announce, name=f"lost-{camera}", daemon=True)
+        thread.start()
+        self._announcing.append(thread)
+
+    def _stop(self, processes: Sequence[Process]) -> None:
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not all(process.stopped() for process in processes):
+            if time.monotonic() > deadline:
+                for process in processes:
+                    process.kill()
+            time.sleep(_PAUSE_SECONDS)
+
+    def _drain(self) -> None:
+        """Lets the matcher commit what the workers sent last."""
+        client = connect(self._site)
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        try:
+            while time.monotonic() < deadline and not self._matcher.stopped():
+                if drained(client, Keys(self._site.site)):
+                    return
+                time.sleep(_PAUSE_SECONDS)
+        except redis.RedisError as error:
+            log.warning("stopping with messages in the stream", error=str(error))
+        finally:
+            client.close()
+
+
+class _Redis:
+    """The embedded server, started again when it dies."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+        # Without it nothing else works: it is never quarantined.
+        self._policy = RestartPolicy(longest=5.0, limit=sys.maxsize)
+        self._started = 0.0
+        self._due: float | None = None
+
+    def start(self) -> None:
+        """Raises CamtrailError where it does not come up."""
+        self._started = time.monotonic()
+        self.server.start()
+        log.info("started", process="redis", pid=self.server.pid)
+
+    def poll(self) -> None:
+        """Starts it again where that is due."""
+        if self.server.alive:
+            return
+        now = time.monotonic()
+        if self._due is None:
+            self._due = now + self._policy.died(now - self._started, -1)
+            log.warning("died", process="redis")
+        elif now >= self._due:
+            self._due = None
+            try:
+                self.start()
+            except CamtrailError as error:
+                log.error("cannot be started", process="redis", error=str(error))
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pipeline.cli", *arguments, "--json-logs"]

@@ -1,0 +1,249 @@
+"""site.yaml: what it takes, and how it says what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import MAX_CONFIG_BYTES, effective, load_site, redact, redact_url
+from pipeline.errors import CamtrailError
+
+MINIMAL = "site: campus\ncameras: {gate: {source: gate.mp4}}\n"
+DESIGN = """
+site: campus
+data_dir: data                    # store, crops, spool, the embedded Redis
+redis: embedded                   # or rediss://user:${REDIS_PASSWORD}@host:6379/0
+store: sqlite                     # or postgresql+psycopg://user:${DB_PASSWORD}@host/camtrail
+detector: {weights: yolo11n.pt, confidence: 0.25, image_size: 640, device: auto}
+encoder: {path: encoder.safetensors, device: auto}
+tracker: {name: bytetrack}
+cameras:
+  gate: {source: "rtsp://viewer:${GATE_PASSWORD}@gate.example/stream1", fps: 10}
+  lobby: {source: lobby.mp4, start: 2026-01-05T08:00:00Z}
+topology:
+  overlap: []                     # pairs of cameras that see the same ground
+  transit: [{from: gate, to: lobby, seconds: [5, 90]}]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "site.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(CamtrailError) as caught:
+        load_site(write(folder, text))
+    return str(caught.value)
+
+
+def test_reads_the_example_of_the_design(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "s3cret")
+    site = load_site(write(tmp_path, DESIGN))
+    assert site.cameras["gate"].source == "rtsp://viewer:s3cret@gate.example/stream1"
+    assert site.cameras["gate"].live
+    assert site.cameras["lobby"].source == str(tmp_path / "lobby.mp4")
+    assert not site.cameras["lobby"].live
+    assert site.cameras["lobby"].start == datetime(2026, 1, 5, 8, tzinfo=UTC)
+    assert site.data_dir == tmp_path / "data"
+    assert site.store_url == f"sqlite:///{tmp_path}/data/camtrail.sqlite"
+    assert site.encoder.path == tmp_path / "encoder.safetensors"
+    assert site.detector.weights == "yolo11n.pt"
+    assert site.topology.transit[0].from_ == "gate"
+    assert site.topology.transit[0].seconds == (5.0, 90.0)
+
+
+def test_paths_are_relative_to_the_file_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    site = load_site(Path("site.yaml"))
+    assert site.cameras["gate"].source == str(tmp_path / "gate.mp4")
+    assert site.data_dir.is_absolute()
+
+
+def test_weights_beside_the_file_are_found_by_their_bare_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.pt").touch()
+    path = write(tmp_path, MINIMAL + "detector: {weights: mine.pt}\n")
+    assert load_site(path).detector.weights == str(tmp_path / "mine.pt")
+
+
+@pytest.mark.parametrize(
+    ("source", "live"),
+    [
+        ("rtsp://h/1", True),
+        ("http://h/video.mjpg", True),
+        ("0", True),
+        ("/dev/video0", True),
+        ("gate.mp4", False),
+        ("frames/", False),
+    ],
+)
+def test_which_sources_are_live(tmp_path: Path, source: str, live: bool) -> None:
+    path = write(tmp_path, f"site: s\ncameras: {{gate: {{source: '{source}'}}}}\n")
+    camera = load_site(path).cameras["gate"]
+    assert camera.live is live
+    assert (camera.source == source) is live
+
+
+@pytest.mark.parametrize("name", ["detector", "encoder", "tracker", "topology", "matcher", "spool"])
+def test_a_section_left_empty_means_its_defaults(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, f"{MINIMAL}{name}:\n  # nothing: 1\n")
+    assert load_site(path) == load_site(write(tmp_path, MINIMAL))
+
+
+def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
+    path = write(tmp_path, "site: s\ncameras: {a: {source: a.mp4, start: 2026-01-05T08:00:00}}\n")
+    assert load_site(path).cameras["a"].start == datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MINIMAL + "colour: red\n", "colour: unknown key; allowed here: site, data_dir, redis"),
+        (
+            MINIMAL + "detector: {wieghts: x.pt}\n",
+            "detector.wieghts: unknown key; allowed here: weights, confidence",
+        ),
+        (
+            "site: s\ncameras: {gate: {source: a.mp4, url: x}}\n",
+            "cameras.gate.url: unknown key; allowed here: source, start, fps",
+        ),
+        (
+            MINIMAL + "topology: {transit: [{from: gate, to: gate, secs: [1, 2]}]}\n",
+            "topology.transit.0.secs: unknown key; allowed here: from, to, seconds",
+        ),
+        (MINIMAL + "tracker: {name: deepsort}\n", "'bytetrack', 'botsort', 'ocsort' or 'sort'"),
+        (MINIMAL + "detector: {confidence: 7}\n", "detector.confidence: Input should be less than"),
+        (MINIMAL + "detector: {confidence: high}\n", "valid number, unable to parse"),
+        (
+            MINIMAL + "detector: {confidence: .nan}\n",
+            "detector.confidence: Input should be a finite",
+        ),
+        (MINIMAL + "detector: {image_size: 650}\n", "multiple of 32"),
+        (MINIMAL + "redis: localhost\n", "redis: allowed: embedded, redis://"),
+        (MINIMAL + "store: mysql://h/x\n", "store: allowed: sqlite"),
+        ("site: s\n", "cameras: is missing"),
+        ("cameras: {a: {source: a.mp4}}\n", "site: is missing"),
+        ("site: s\ncameras: {}\n", "cameras: "),
+        ("site: s\ncameras: {gate: {fps: 5}}\n", "cameras.gate.source: is missing"),
+        ("site: s\ncameras: {Gate: {source: a.mp4}}\n", "names are lower-case letters"),
+        ("site: My Site\ncameras: {a: {source: a.mp4}}\n", "site: names are lower-case letters"),
+        (
+            "site: s\ncameras:\n  gate: {source: a.mp4}\n  gate: {source: b.mp4}\n",
+            "'gate' is given twice",
+        ),
+        (MINIMAL + "topology: {overlap: [[gate, hall]]}\n", "topology names the camera 'hall'"),
+        (
+            MINIMAL + "topology: {transit: [{from: gate, to: gate, seconds: [9, 2]}]}\n",
+            "is not in order",
+        ),
+        (MINIMAL.replace("gate.mp4", "gate.mp4, masks: [[[0, 0], [1, 1]]]"), "at least 3 points"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("site: [unclosed\n", "not valid YAML"),
+        ("", "expected a mapping"),
+        ("!!python/object/apply:os.system ['true']\n", "not valid YAML"),
+    ],
+)
+def test_names_the_place_and_what_is_allowed(tmp_path: Path, text: str, expected: str) -> None:
+    message = complaint(tmp_path, text)
+    assert expected in message
+    assert all(line.startswith(str(tmp_path / "site.yaml")) for line in message.splitlines()[:1])
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    message = complaint(tmp_path, MINIMAL + "colour: red\ndetector: {confidence: 7}\n")
+    assert "colour" in message
+    assert "detector.confidence" in message
+
+
+def test_a_variable_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert "environment variable NOWHERE is not set" in complaint(
+        tmp_path, MINIMAL + "redis: redis://u:${NOWHERE}@h/0\n"
+    )
+
+
+def test_secrets_do_not_show_in_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASS", "hunter2")
+    message = complaint(tmp_path, MINIMAL + "redis: 'mysql://u:${PASS}@h/0'\n")
+    assert "hunter2" not in message
+    message = complaint(
+        tmp_path, "site: s\ncameras: {a: {source: 'rtsp://u:${PASS}@h', fps: 'rtsp://u:${PASS}@h'}}"
+    )
+    assert "hunter2" not in message
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(CamtrailError, match="`camtrail init` writes one"):
+        load_site(tmp_path / "nothing.yaml")
+    with pytest.raises(CamtrailError, match="cannot be read"):
+        load_site(tmp_path)
+    (tmp_path / "site.yaml").write_bytes(b"\xff\xfe\x00\x00")
+    with pytest.raises(CamtrailError, match="cannot be read"):
+        load_site(tmp_path / "site.yaml")
+    (tmp_path / "site.yaml").write_bytes(b"#" * (MAX_CONFIG_BYTES + 1))
+    with pytest.raises(CamtrailError, match="larger than"):
+        load_site(tmp_path / "site.yaml")
+
+
+def test_aliases_do_not_explode(tmp_path: Path) -> None:
+    """The billion laughs: nine levels of nine references each."""
+    levels = ["a: &a [x]"] + [
+        f"{name}: &{name} [{', '.join(['*' + before] * 9)}]"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    with pytest.raises(CamtrailError):
+        load_site(write(tmp_path, "\n".join(levels)))
+
+
+def test_an_unknown_camera_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(CamtrailError, match="there is no camera 'hall'; there are: gate"):
+        load_site(write(tmp_path, MINIMAL)).camera("hall")
+
+
+def test_the_effective_configuration_is_whole_plain_and_redacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "s3cret")
+    site = load_site(write(tmp_path, DESIGN))
+    data = effective(site)
+    assert "s3cret" not in str(data)
+    assert data["cameras"]["gate"]["source"] == "rtsp://viewer:***@gate.example/stream1"
+    assert data["matcher"]["patience"] == 4.0
+    assert data["topology"]["transit"] == [{"from": "gate", "to": "lobby", "seconds": [5.0, 90.0]}]
+    assert load_site(write(tmp_path, yaml.safe_dump(data))).detector == site.detector
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("rtsp://u:p@h/1", "rtsp://u:***@h/1"),
+        ("rtsp://u:p@:/x@h:554/1", "rtsp://u:***@h:554/1"),
+        ("rtsp://u@h/1", "rtsp://u@h/1"),
+        ("http://h/v?user=a&pass=b", "http://h/v?user=***&pass=***"),
+        ("redis://:p@h:6379/0", "redis://:***@h:6379/0"),
+        ("gate.mp4", "gate.mp4"),
+    ],
+)
+def test_redacts_urls(url: str, expected: str) -> None:
+    assert redact_url(url) == expected
+    assert redact(f"cannot open {url} now") == f"cannot open {expected} now"
+
+
+@given(
+    password=st.text(
+        st.characters(exclude_categories=["C", "Z"], exclude_characters="'\"<>?"), min_size=4
+    )
+)
+def test_no_password_survives_redaction(password: str) -> None:
+    marked = f"#{password}#"
+    assert marked not in redact_url(f"rtsp://user:{marked}@camera.example:554/1")
+    assert marked not in redact(f"error at rtsp://user:{marked}@camera.example:554/1 again")

@@ -1,0 +1,194 @@
+"""`camtrail init`: what it writes loads, says everything, and shows the true defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from pipeline import init
+from pipeline.config import DEMO_ENCODER, Site, load_site
+from pipeline.errors import CamtrailError
+
+END = 1_767_600_060.0
+
+
+def write_video(path: Path, seconds: int = 2, fps: int = 5) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(seconds * fps):
+            image = np.full((48, 64, 3), number * 10, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    os.utime(path, (END, END))
+    return path
+
+
+def run(folder: Path, *sources: str, force: bool = False) -> Site:
+    init.run(folder, list(sources), force=force, as_json=False)
+    return load_site(folder / "site.yaml")
+
+
+def test_finds_the_videos_of_a_folder(tmp_path: Path) -> None:
+    write_video(tmp_path / "Front Door.mp4")
+    write_video(tmp_path / "front-door.mkv")
+    (tmp_path / "notes.txt").write_text("no video")
+    site = run(tmp_path)
+    assert set(site.cameras) == {"front-door", "front-door-2"}
+    camera = site.cameras["front-door"]
+    assert camera.source == str(tmp_path / "Front Door.mp4")
+    assert camera.start is not None
+    assert camera.start.timestamp() == pytest.approx(END - 2, abs=0.25)
+    assert camera.fps is None
+
+
+def test_leaves_out_what_is_no_video_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "gate.mp4")
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all")
+    (tmp_path / "empty.avi").touch()
+    assert set(run(tmp_path).cameras) == {"gate"}
+    output = capsys.readouterr().out
+    assert "broken.mp4 is left out" in output
+    assert "empty.avi is left out" in output
+
+
+def test_takes_sources_and_keeps_passwords_out_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACK_DOOR_PASSWORD", "hun@ter/2")
+    url = "rtsp://viewer:hun@ter/2@10.0.0.5:554/stream?profile=1"
+    site = run(tmp_path / "new", f"back-door={url}", "desk=0", "hall=rtsp://10.0.0.6/1")
+    assert site.cameras["back-door"].source == url
+    assert site.cameras["desk"].live
+    assert site.cameras["hall"].source == "rtsp://10.0.0.6/1"
+    written = (tmp_path / "new" / "site.yaml").read_text() + capsys.readouterr().out
+    assert "hun@ter" not in written
+    assert "BACK_DOOR_PASSWORD" in written
+
+
+def test_a_variable_given_as_password_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASS", "x")
+    site = run(tmp_path, "gate=rtsp://v:${PASS}@h/1")
+    assert site.cameras["gate"].source == "rtsp://v:x@h/1"
+    assert "${PASS}" in (tmp_path / "site.yaml").read_text()
+
+
+@pytest.mark.parametrize("text", ["rtsp://h/1", "Gate=rtsp://h/1", "gate=", "=x", "a b=x"])
+def test_refuses_sources_that_are_not_name_and_url(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CamtrailError, match="expected NAME=URL"):
+        run(tmp_path, text)
+    assert not (tmp_path / "site.yaml").exists()
+
+
+def test_refuses_a_name_given_twice(tmp_path: Path) -> None:
+    with pytest.raises(CamtrailError, match="gate is given twice"):
+        run(tmp_path, "gate=0", "gate=1")
+
+
+def test_refuses_to_overwrite_unless_forced(tmp_path: Path) -> None:
+    run(tmp_path, "gate=0")
+    with pytest.raises(CamtrailError, match="exists already; --force"):
+        run(tmp_path, "hall=1")
+    assert set(run(tmp_path, "hall=1", force=True).cameras) == {"hall"}
+
+
+def test_says_what_to_give_where_nothing_is_found(tmp_path: Path) -> None:
+    with pytest.raises(CamtrailError, match="--source gate=rtsp://"):
+        run(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CamtrailError, match="cannot be written"):
+        run(tmp_path / "file" / "folder", "gate=0")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_the_right_to_write(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(CamtrailError, match="cannot be written"):
+        run(tmp_path, "gate=0")
+
+
+def test_takes_the_weights_that_lie_there(tmp_path: Path) -> None:
+    for name in ("other.pt", "yolo11s.pt", "osnet.onnx", "osnet.yaml", "lonely.onnx"):
+        (tmp_path / name).touch()
+    site = run(tmp_path, "gate=0")
+    assert site.detector.weights == str(tmp_path / "yolo11s.pt")
+    assert site.encoder.path == tmp_path / "osnet.onnx"
+    text = (tmp_path / "site.yaml").read_text()
+    assert "Also found here: other.pt" in text
+    assert "lonely.onnx" not in text
+
+
+def test_says_where_weights_come_from_where_none_lie_there(tmp_path: Path) -> None:
+    site = run(tmp_path, "gate=0")
+    assert site.detector.weights == "yolo11n.pt"
+    assert site.encoder.path == DEMO_ENCODER
+    text = (tmp_path / "site.yaml").read_text()
+    for said in (
+        "ultralytics downloads it",
+        "simulated people",
+        "OSNet",
+        "camtrail-train baseline",
+    ):
+        assert said in text
+
+
+def test_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    init.run(tmp_path, ["gate=0"], force=False, as_json=True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["cameras"] == ["gate"]
+    assert Path(data["path"]) == tmp_path / "site.yaml"
+    assert any("encoder" in note for note in data["notes"])
+
+
+def test_every_key_is_there_with_its_true_default(tmp_path: Path) -> None:
+    """Taking the # away from every key must change nothing but what has no default."""
+    plain = run(tmp_path, "gate=rtsp://h/1", "hall=rtsp://h/2")
+    path = tmp_path / "site.yaml"
+    shown = re.sub(r"^( *)# ([a-z_]+: )", r"\1\2", path.read_text(), flags=re.MULTILINE)
+    missing = set(_keys(Site)) - set(re.findall(r"^ *([a-z_]+):", shown, flags=re.MULTILINE))
+    assert missing == {"start"}  # only a file's camera has it
+    path.write_text(shown)
+    loaded = load_site(path)
+    assert loaded.encoder.path == tmp_path / "encoder.onnx"
+    assert all(camera.fps == 10 for camera in loaded.cameras.values())
+    alike = {
+        "encoder": loaded.encoder.model_copy(update={"path": plain.encoder.path}),
+        "cameras": {n: c.model_copy(update={"fps": None}) for n, c in loaded.cameras.items()},
+    }
+    assert loaded.model_copy(update=alike) == plain
+
+
+def test_the_key_start_is_documented_for_files(tmp_path: Path) -> None:
+    write_video(tmp_path / "gate.mp4")
+    run(tmp_path)
+    assert re.search(r"^ +start: 2026-", (tmp_path / "site.yaml").read_text(), re.MULTILINE)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        keys.append(field.alias or name)
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        for kind in kinds:
+            if (
+                isinstance(kind, type)
+                and issubclass(kind, BaseModel)
+                and kind.__name__ != "Transit"
+            ):
+                keys += _keys(kind)
+    return keys
