@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,7 @@ from pipeline.errors import CamtrailError
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 MAX_CONFIG_BYTES = 1_000_000
+MAX_CONFIG_VALUES = 100_000  # with aliases written out: a few nested ones make billions
 
 PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
 DEMO_DETECTOR = PACKAGED_WEIGHTS / "detector.pt"
@@ -261,14 +263,14 @@ def load_site(path: Path) -> Site:
         raise CamtrailError(f"{path}: cannot be read: {error}") from None
     try:
         raw = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that refuses double keys
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 13th month
         raise CamtrailError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise CamtrailError(f"{path}: expected a mapping with `site` and `cameras`")
     # A section of which everything is commented out is empty: its defaults apply.
     raw = {key: value for key, value in raw.items() if value is not None}
     try:
-        site = Site.model_validate(_substitute(raw, path))
+        site = Site.model_validate(_substitute(raw, path, iter(range(MAX_CONFIG_VALUES))))
     except ValidationError as error:
         raise CamtrailError(_explain(path, error)) from None
     return _resolve(site, path.resolve().parent)
@@ -311,11 +313,14 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _substitute(value: Any, path: Path) -> Any:
+def _substitute(value: Any, path: Path, budget: Iterator[int]) -> Any:
+    """``value`` with its variables replaced; each value in it takes one of ``budget``."""
+    if next(budget, None) is None:
+        raise CamtrailError(f"{path}: more than {MAX_CONFIG_VALUES} values; not a site.yaml")
     if isinstance(value, dict):
-        return {key: _substitute(item, path) for key, item in value.items()}
+        return {key: _substitute(item, path, budget) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substitute(item, path) for item in value]
+        return [_substitute(item, path, budget) for item in value]
     if not isinstance(value, str):
         return value
 

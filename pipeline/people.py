@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -47,17 +48,17 @@ def list_identities(
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("id", justify="right")
-    for name in ("name", "first seen", "last seen", "cameras"):
-        table.add_column(name)
-    table.add_column("tracklets", justify="right")
+    table.add_column("first seen", no_wrap=True)
+    table.add_column("last seen", no_wrap=True)
+    table.add_column("tracklets", justify="right", no_wrap=True)
+    table.add_column("cameras")
     for person in found[:limit]:
         table.add_row(
-            str(person.identity),
-            person.name or "",
+            f"{person.identity}" if person.name is None else f"{person.identity} {person.name}",
             local_time(person.first_seen),
             local_time(person.last_seen),
-            ", ".join(person.cameras),
             str(person.tracklets),
+            ", ".join(person.cameras),
         )
     console = Console()
     console.print(table)
@@ -104,30 +105,33 @@ def _print_visits(summary: IdentitySummary, rows: list[tuple[Visit, float | None
     console = Console()
     name = f" ({summary.name})" if summary.name else ""
     console.print(
-        f"[bold]identity {summary.identity}[/bold]{name}: {len(rows)} visits to "
-        f"{', '.join(summary.cameras)}, from {local_time(summary.first_seen)} "
-        f"to {local_time(summary.last_seen)}"
+        f"identity {summary.identity}{name}: {len(rows)} visits to {', '.join(summary.cameras)}\n"
+        f"{local_time(summary.first_seen)} to {local_time(summary.last_seen)}",
+        highlight=False,
+        markup=False,
     )
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("camera", "from", "for", "after", "decision", "similarity", "runner-up", "crop"):
-        table.add_column(
-            column,
-            justify="right" if column in {"similarity", "runner-up"} else "left",
-            overflow="fold",
-        )
-    for visit, gap in rows:
+    for column in ("", "camera", "from", "for", "after", "decision"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("similarity (next best)")
+    for number, (visit, gap) in enumerate(rows, start=1):
         table.add_row(
+            str(number),
             visit.camera,
             local_time(visit.start),
             duration(visit.end - visit.start),
-            "" if gap is None else "at once" if gap < 0 else duration(gap),
+            "" if gap is None else "before its end" if gap < 0 else duration(gap),
             str(visit.decision),
-            _number(visit.similarity),
-            _number(visit.runner_up),
-            "" if visit.crop is None else str(visit.crop),
+            _similarity(visit),
         )
     console.print(table)
+    for number, (visit, _) in enumerate(rows, start=1):
+        if visit.crop is not None:
+            console.print(f"{number}: {visit.crop}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.2f}"  # NaN differs from itself
+def _similarity(visit: Visit) -> str:
+    if math.isnan(visit.similarity):
+        return ""
+    other = "" if math.isnan(visit.runner_up) else f" ({visit.runner_up:.2f})"
+    return f"{visit.similarity:.2f}{other}"

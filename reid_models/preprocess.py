@@ -40,4 +40,4 @@ def to_batch(crops: Sequence[Image], spec: InputSpec) -> npt.NDArray[np.float32]
         batch = batch[..., ::-1]
     mean = np.asarray(spec.mean, np.float32)
     scale = 1 / np.asarray(spec.std, np.float32)
-    return (batch - mean) * scale
+    return (batch.astype(np.float32) - mean) * scale

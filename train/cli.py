@@ -71,7 +71,6 @@ def evaluate_encoder(
     camtrail-train eval --encoder runs/first/encoder.safetensors --data simulated --json
     """
     from reid_models import load_encoder
-
     from train.evaluation import embed_data, evaluate, histogram_features
     from train.evaluation.ranking import Metric
     from train.report import summary

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
-from pipeline.simulate import render_training_frames
 
+from pipeline.simulate import render_training_frames
 from train.errors import TrainError
 from train.precision import has_fast_bf16
 
@@ -96,7 +96,7 @@ def write_frames(folder: Path, part: str, seed: int, count: int) -> int:
 
 
 def yolo_line(box: npt.NDArray[np.float32], width: int, height: int) -> str:
-    """``(x1, y1, x2, y2)`` in pixels as ``class x y w h``: centre and size in shares of the frame."""
+    """``(x1, y1, x2, y2)`` in pixels as ``class x y w h``: centre and size, shares of the frame."""
     x1, x2 = np.clip(box[[0, 2]] / width, 0, 1)
     y1, y2 = np.clip(box[[1, 3]] / height, 0, 1)
     return f"0 {(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}\n"

@@ -12,10 +12,12 @@ def summary(
     ranking: Ranking, metric: Metric = "cosine", other_cameras: bool = False
 ) -> dict[str, Any]:
     """A ranking as plain values, rates rounded to four digits, with its protocol."""
-    where = ", gallery of other cameras" if other_cameras else ""
+    protocol = f"Market-1501, {metric}, average precision by {ranking.average_precision}"
+    if other_cameras:
+        protocol += ", gallery of other cameras"
     cmc = ranking.cmc
     return {
-        "protocol": f"Market-1501, {metric}, average precision by {ranking.average_precision}{where}",
+        "protocol": protocol,
         "rank1": round(float(cmc[0]), 4),
         "rank5": round(float(cmc[min(4, len(cmc) - 1)]), 4),
         "rank10": round(float(cmc[min(9, len(cmc) - 1)]), 4),

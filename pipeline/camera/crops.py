@@ -80,7 +80,8 @@ class CropJudge:
     ) -> Crop:
         """The crop of a person whose quality is at most ``bound``; sharpness is judged here."""
         height, width = image.shape[:2]
-        x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
+        x1 = min(max(0, int(box[0])), width - 1)
+        y1 = min(max(0, int(box[1])), height - 1)
         x2, y2 = min(width, round(float(box[2]))), min(height, round(float(box[3])))
         picture = shrink(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], KEPT_HEIGHT).copy()
         sharpness = laplacian_variance(picture)

@@ -19,6 +19,7 @@ from pipeline.telemetry import get_logger
 
 BACKOFF = (0.5, 30.0)  # seconds: first and longest wait before the next attempt
 _DEFAULT_FPS = 25.0  # where the stream does not tell
+_BACKLOG_SECONDS = 5.0  # of pictures at most that are taken for old ones
 
 log = get_logger(__name__)
 
@@ -120,6 +121,7 @@ class LiveSource:
             return 0
         frames = 0
         try:
+            skip_backlog(capture)
             while not self._stop.is_set() and capture.grab():
                 moment = self._clock.now()
                 if not self._wanted(moment - self._began):
@@ -128,7 +130,7 @@ class LiveSource:
                 if not ok:
                     continue
                 if not frames:
-                    self._found(capture.get(cv2.CAP_PROP_FPS))
+                    self._found(frame_rate(capture))
                 frames += 1
                 with self._arrived:
                     self._slot = (moment, np.asarray(image, np.uint8))
@@ -138,8 +140,7 @@ class LiveSource:
         return frames
 
     def _found(self, fps: float) -> None:
-        if math.isfinite(fps) and 0 < fps <= 240:
-            self.fps = min(fps, self._camera.fps or math.inf)
+        self.fps = min(fps, self._camera.fps or math.inf)
         self._connected, self._message = True, ""
         log.info("camera connected", camera=self._name, source=self._address)
 
@@ -148,3 +149,21 @@ class LiveSource:
         if message != self._message:
             log.warning("camera away", camera=self._name, source=self._address, reason=reason)
         self._connected, self._message = False, message
+
+
+def frame_rate(capture: cv2.VideoCapture) -> float:
+    """Frames a second, as far as the stream tells something that can be true."""
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if math.isfinite(fps) and 0 < fps <= 240 else _DEFAULT_FPS
+
+
+def skip_backlog(capture: cv2.VideoCapture) -> None:
+    """Drops what arrived while FFmpeg looked into the stream: seconds old, it comes in one go.
+
+    The first frame that had to be waited for is a new one.
+    """
+    interval = 1 / frame_rate(capture)
+    for _ in range(int(_BACKLOG_SECONDS / interval)):
+        began = time.monotonic()
+        if not capture.grab() or time.monotonic() - began > interval / 2:
+            return

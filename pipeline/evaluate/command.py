@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipeline.config import Site
 from pipeline.evaluate.evaluation import Evaluation, evaluate
+from pipeline.evaluate.scores import Scores
 from pipeline.evaluate.truth import read_truth
 from pipeline.output import print_json
 from pipeline.store import Store
@@ -38,19 +39,13 @@ def evaluate_site(site: Site, folder: Path) -> Evaluation:
 def print_tables(result: Evaluation, console: Console) -> None:
     """The scores of each camera and of all together, then what went wrong with identities."""
     table = Table(box=box.SIMPLE_HEAD, title="Identities against the truth", title_justify="left")
-    table.add_column("camera")
-    for name in ("IDF1", "IDP", "IDR", "HOTA", "DetA", "AssA", "people", "identities"):
-        table.add_column(name, justify="right")
-    for camera, scores in [*result.per_camera.items(), ("all together", result.overall)]:
-        if camera == "all together":
-            table.add_section()
-        figures = (scores.idf1, scores.idp, scores.idr, scores.hota, scores.deta, scores.assa)
-        table.add_row(
-            camera,
-            *(f"{figure:.3f}" for figure in figures),
-            str(scores.people),
-            str(scores.identities),
-        )
+    table.add_column("camera", no_wrap=True)
+    for name in ("IDF1", "IDP", "IDR", "HOTA", "DetA", "AssA", "people", "ids"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for camera, scores in result.per_camera.items():
+        table.add_row(camera, *_cells(scores))
+    table.add_section()
+    table.add_row("all together", *_cells(result.overall))
     console.print(table)
     delay = result.time_to_identity
     notes = Table.grid(padding=(0, 2))
@@ -75,6 +70,11 @@ def print_tables(result: Evaluation, console: Console) -> None:
     console.print(notes)
     console.print(
         "\n[dim]IDF1: boxes with the right identity (IDP: of the boxes found, IDR: of the true "
-        "ones), one identity a person over all cameras.\nHOTA: detection (DetA) and association "
+        "ones), one identity a person over all cameras. HOTA: detection (DetA) and association "
         "(AssA) together, over all overlap thresholds.[/dim]"
     )
+
+
+def _cells(scores: Scores) -> list[str]:
+    figures = (scores.idf1, scores.idp, scores.idr, scores.hota, scores.deta, scores.assa)
+    return [*(f"{figure:.3f}" for figure in figures), str(scores.people), str(scores.identities)]

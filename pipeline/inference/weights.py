@@ -31,7 +31,7 @@ def load_weights(weights: str) -> Any:
     Raises:
         CamtrailError: missing, damaged, not ultralytics weights, or not a detector.
     """
-    _prepare()
+    prepare()
     path = _find(weights)
     if path.suffix != ".pt":
         raise CamtrailError(f"{path}: detector weights are a .pt file of ultralytics")
@@ -52,7 +52,8 @@ def load_weights(weights: str) -> Any:
     return model
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Sets ultralytics' environment; to be called before it is first imported."""
     os.environ.update(ENVIRONMENT)
     CACHE.mkdir(parents=True, exist_ok=True)
 

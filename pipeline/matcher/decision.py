@@ -98,7 +98,9 @@ class Options:
         Returns:
             Those for whom it is an option.
         """
-        touched = set()
+        touched: set[TrackletKey] = set()
+        if not rest:
+            return touched
         similarities = self._site.gallery.similarity(identity, self._embeddings(rest))
         for tracklet, similarity in zip(rest, similarities, strict=True):
             known = self._of[tracklet.key].pop(identity, None)
@@ -227,8 +229,7 @@ def _settle_new(
         identity = site.settle(choice)
         settled.add(choice.tracklet.key)
         left.remove(choice.tracklet)
-        if left:
-            touched |= options.refresh(identity, left)
+        touched |= options.refresh(identity, left)
     return settled
 
 

@@ -39,10 +39,7 @@ def encoder_facts(path: Path, store: Store) -> EncoderFacts:
         raise CamtrailError(f"{path}: the encoder cannot be read: {error.strerror}") from None
     seen = f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
     known = json.loads(store.fact(_FACT) or "{}")
-    if known.get("file") == seen:
-        facts = EncoderFacts(**known["facts"])
-    else:
-        facts = _read_apart(path)
+    facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _read_apart(path)
     stored = store.fact("fingerprint")
     if stored and stored != facts.fingerprint:
         raise CamtrailError(

@@ -8,15 +8,17 @@ built from the store after a crash goes on as if nothing had happened.
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import math
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 
 from pipeline.config import Matcher
 from pipeline.matcher.decision import Choice, best_alone, decide
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.presence import Standing, Timeline, Visit
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Standing, Timeline, Visit
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -31,7 +33,7 @@ from pipeline.records import (
 from pipeline.store import Outcome, Received, RunState, Snapshot, Verdict
 
 TICK = 0.5  # seconds of event time
-LINGER = 5.0  # seconds for which a tracklet that ended is kept at hand; see CONTINUATION_SECONDS
+LINGER = 5.0  # seconds for which a tracklet that ended is kept at hand
 SWEEP = 60.0  # seconds of event time between two looks for identities to forget
 _HORIZON = 5.0  # seconds that visits are kept longer than the earliest open tracklet needs
 
@@ -135,7 +137,7 @@ class Engine:
     def advance(self) -> Outcome:
         """Takes all ticks that are due; what was decided since this was last called."""
         limit, _ = self.watermark.now()
-        while (due := self._due()) <= limit:
+        while math.isfinite(due := self._due()):
             tick = math.ceil(due / TICK)
             if tick * TICK > limit:
                 break
@@ -235,8 +237,9 @@ class Engine:
     def _take(self, tick: int) -> None:
         """One tick."""
         before, self._tick = self.now, tick
-        if math.floor(before / SWEEP) < math.floor(self.now / SWEEP):
-            self._sweep(math.floor(self.now / SWEEP) * SWEEP)
+        sweep = self.now // SWEEP * SWEEP
+        if before < sweep:
+            self._sweep(sweep)
         open_before = {key for key, t in self._tracklets.items() if not t.visit.ended}
         grown = self._apply_coming()
         for tracklet in self._tracklets.values():
@@ -345,7 +348,12 @@ class Engine:
 
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""
-        over = [t for t in self._tracklets.values() if self._is_over(t)]
+        starts: defaultdict[str, list[float]] = defaultdict(list)
+        for tracklet in self._tracklets.values():
+            starts[tracklet.key.camera].append(tracklet.visit.start)
+        for own in starts.values():
+            own.sort()
+        over = [t for t in self._tracklets.values() if self._is_over(t, starts[t.key.camera])]
         for tracklet in over:
             tracklet.visit.forget_boxes()
             del self._tracklets[tracklet.key]
@@ -357,9 +365,16 @@ class Engine:
         if len(self.timelines) > self._config.max_identities:
             self._evict()
 
-    def _is_over(self, tracklet: Tracklet) -> bool:
+    def _is_over(self, tracklet: Tracklet, starts: Sequence[float]) -> bool:
+        """Whether no decision can change, or need to know where it led: ``starts`` are those of
+        the tracklets at hand in its camera, in order.
+        """
+        end = tracklet.visit.end
         decided = tracklet.assignment is not None or tracklet.embedding is None
-        return decided and tracklet.visit.ended and self.now >= tracklet.visit.end + LINGER
+        if not (decided and tracklet.visit.ended and self.now >= end + LINGER):
+            return False
+        following = bisect.bisect_right(starts, end)
+        return following == len(starts) or starts[following] > end + CONTINUATION_SECONDS
 
     def _horizon(self) -> float:
         """What ended before this, no rule asks for, but for the last of each identity."""

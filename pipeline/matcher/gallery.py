@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.records import FloatArray, TrackletKey
 
-_FIRST_SEARCH = 32  # rows; more are asked for only where all of these are near enough
+FIRST_SEARCH = 32  # rows; more are asked for only where all of these are near enough
 _MOST_ROWS = 1024
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
@@ -103,7 +103,7 @@ class Gallery:
         found: list[set[int]] = [set() for _ in queries]
         if self._index is None or not self._keys:
             return found
-        left, k = np.arange(len(queries)), _FIRST_SEARCH
+        left, k = np.arange(len(queries)), FIRST_SEARCH
         while len(left):
             k = min(k, len(self._keys))
             similarities, rows = self._index.search(queries[left], k)

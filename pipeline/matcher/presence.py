@@ -31,7 +31,7 @@ class Standing(IntEnum):
     IMPOSSIBLE = 2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Visit:
     """When a tracklet was in view, and while it is recent, where in the picture.
 

@@ -12,7 +12,7 @@ from pipeline.matcher.scoring import MIN_AGE, MIN_CROPS
 from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tracklet:
     """``evidence_at`` is when its first embedding was known (inf: not yet)."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from pipeline.config import redact_url
 from pipeline.errors import CamtrailError
@@ -77,7 +78,7 @@ def _sqlite(path: Path, read_only: bool) -> Engine:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=creator, poolclass=None)
+    engine = create_engine("sqlite://", creator=creator, poolclass=QueuePool)
     event.listen(engine, "connect", _read_pragmas if read_only else _write_pragmas)
     return engine
 

@@ -76,6 +76,11 @@ class Outcome:
     retired: list[int] = field(default_factory=list)
 
     @property
+    def changed(self) -> bool:
+        """Whether there is anything in it to write."""
+        return bool(self.verdicts or self.prototypes or self.closed or self.retired)
+
+    @property
     def assignments(self) -> list[Assignment]:
         return [v.assignment for v in self.verdicts if v.assignment is not None]
 

@@ -17,29 +17,48 @@ from pipeline.config import Site
 from pipeline.records import CameraState, Progress
 
 
-def announce_starting(site: Site, cameras: Iterable[str], timeout: float) -> None:
+def announce_starting(site: Site, cameras: Iterable[str], timeout: float) -> set[str]:
     """Says of all cameras that they are about to start, so that nobody decides before all are
     there. Waits at most ``timeout`` seconds for Redis; after that the workers will send it.
+
+    Returns:
+        The cameras that need not be started: files that were read to their end, all of it
+        committed. Of them that is said once more.
     """
     with contextlib.ExitStack() as stack:
         deadline = time.monotonic() + timeout
         publishers = [stack.enter_context(Publisher(site, camera)) for camera in cameras]
         for publisher in publishers:
-            _put(site, publisher, CameraState.STARTING)
-        for publisher in publishers:
-            publisher.wait_sent(max(0.0, deadline - time.monotonic()))
+            if not _at_end(publisher):
+                _put(site, publisher, CameraState.STARTING)
+        _wait_sent(publishers, deadline)
+        read = [p for p in publishers if _at_end(p) and p.wait_committed(0.0)]
+        for publisher in read:
+            _put(site, publisher, CameraState.ENDED)
+        _wait_sent(read, deadline)
+        return {publisher.camera for publisher in read}
 
 
-def announce_lost(site: Site, camera: str) -> None:
-    """Says that nobody should wait for this camera. Its worker must not be running."""
+def announce_lost(site: Site, camera: str, timeout: float) -> None:
+    """Says that nobody should wait for this camera. Its worker must not be running; it waits at
+    most ``timeout`` seconds for Redis.
+
+    Raises:
+        CamtrailError: the worker is running all the same.
+    """
     with Publisher(site, camera) as publisher:
-        _put(site, publisher, CameraState.LOST)
+        if not _at_end(publisher):
+            _put(site, publisher, CameraState.LOST)
+            publisher.wait_sent(timeout)
+
+
+def _wait_sent(publishers: Iterable[Publisher], deadline: float) -> None:
+    for publisher in publishers:
+        publisher.wait_sent(max(0.0, deadline - time.monotonic()))
 
 
 def _put(site: Site, publisher: Publisher, state: CameraState) -> None:
     resume = publisher.resume
-    if resume is not None and resume.state is CameraState.ENDED:
-        return  # that is its last word
     live = site.cameras[publisher.camera].live
     if resume is None or live:
         progress = Progress(
@@ -48,6 +67,11 @@ def _put(site: Site, publisher: Publisher, state: CameraState) -> None:
     else:  # a file goes on where it was
         progress = replace(resume, run=publisher.run, state=state, frames=0, dropped=0)
     publisher.put([progress])
+
+
+def _at_end(publisher: Publisher) -> bool:
+    """Whether a former run has said its last word."""
+    return publisher.resume is not None and publisher.resume.state is CameraState.ENDED
 
 
 def _first_time(site: Site, name: str) -> float:

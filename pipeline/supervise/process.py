@@ -75,6 +75,10 @@ class Process:
         self.message = self._last_words() or f"died with status {status}"
         return True
 
+    def skip(self, message: str) -> None:
+        """Does not start it: it has ended before."""
+        self.state, self.message = State.ENDED, message
+
     def terminate(self) -> None:
         """Asks it to stop, and does not start it again."""
         if self.state is not State.ENDED:

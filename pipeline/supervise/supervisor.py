@@ -20,10 +20,10 @@ from pipeline.supervise.policy import RestartPolicy
 from pipeline.supervise.process import Process, State
 from pipeline.supervise.status import Status, table
 
-_STARTING_SECONDS = 10.0  # for Redis to take the announcements
+_ANNOUNCE_SECONDS = 10.0  # for Redis to take the announcements
 _STOP_SECONDS = 20.0  # for what was asked to stop, before it is killed
 _DRAIN_SECONDS = 10.0
-_END_SECONDS = 10.0  # for workers to see that all is committed, when the matcher is done
+_END_SECONDS = 60.0  # for workers to see that all is committed, when the matcher is done
 _HUNG_SECONDS = 120.0  # a worker that lives but says nothing for so long is killed
 _PAUSE_SECONDS = 0.05
 
@@ -69,7 +69,11 @@ class Supervisor:
         if self._redis is not None:
             self._redis.start()
         self._status = Status(self._site)
-        announce_starting(self._site, self._site.cameras, _STARTING_SECONDS)
+        at_end = announce_starting(self._site, self._site.cameras, _ANNOUNCE_SECONDS)
+        for worker in self._workers:
+            if worker.name in at_end:
+                worker.skip("the file was read to its end before; nothing is read again")
+                log.info(worker.message, camera=worker.name)
 
     def poll(self) -> None:
         """Starts what is due, and looks after what has died."""
@@ -152,7 +156,7 @@ class Supervisor:
 
         def announce() -> None:
             try:
-                announce_lost(self._site, camera)
+                announce_lost(self._site, camera, _ANNOUNCE_SECONDS)
             except CamtrailError as error:
                 log.error("cannot announce the loss", camera=camera, error=str(error))
 

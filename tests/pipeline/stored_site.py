@@ -1,10 +1,13 @@
-"""A small simulated site whose store is filled from its truth, as if a run had been perfect."""
+"""A small site with truth, whose store is filled from it as if a run had been perfect."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -19,25 +22,57 @@ from pipeline.records import (
     TrackletUpdate,
 )
 from pipeline.records import Path as TrackPath
-from pipeline.simulate import SiteOptions, simulate_site
 from pipeline.store import Batch, Outcome, Received, RunState, Store, Verdict
 
 FPS = 10.0
+FRAMES = 120
+# person, camera, first and last frame
+STAYS = [
+    (1, "gate", 1, 40),
+    (1, "lobby", 61, 90),
+    (1, "gate", 101, 120),
+    (2, "lobby", 11, 50),
+    (2, "gate", 71, 110),
+    (3, "gate", 31, 80),
+]
 RUN = "01JGVJ9ZZZZZZZZZZZZZZZZZZZ"
 FINGERPRINT = "f" * 64
 
 
-def simulate(folder: Path, seed: int = 5) -> Site:
-    """Two cameras, four people, twelve seconds."""
-    return load_site(
-        simulate_site(folder, SiteOptions(seed=seed, cameras=2, people=4, seconds=12, fps=FPS))
-    )
+def create(folder: Path) -> Site:
+    """``site.yaml``, two cameras of 120 frames and their truth in ``folder``."""
+    for camera in ("gate", "lobby"):
+        _write_video(folder / f"{camera}.mp4")
+        (folder / f"{camera}.gt.txt").write_text(
+            "".join(
+                f"{frame},{person},{20 + 40 * person},{10 + frame / 10},30,70,1\n"
+                for person, name, first, last in STAYS
+                for frame in range(first, last + 1)
+                if name == camera
+            )
+        )
+    start = "2026-01-05T08:00:00Z"
+    cameras = {c: {"source": f"{c}.mp4", "start": start} for c in ("gate", "lobby")}
+    (folder / "site.yaml").write_text(json.dumps({"site": "small", "cameras": cameras}))
+    return load_site(folder / "site.yaml")
 
 
-def fill(site: Site, truth_folder: Path, undecided: int = 0) -> list[Assignment]:
-    """Stores each person's stays as tracklets; the person's number is the identity.
+def _write_video(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=int(FPS))
+        stream.width, stream.height, stream.pix_fmt = 200, 120, "yuv420p"
+        for number in range(FRAMES):
+            image = np.full((120, 200, 3), (80, number, 200 - number), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
 
-    The last ``undecided`` tracklets get no identity.
+
+def fill(
+    site: Site, truth_folder: Path, called: Mapping[int, int | None] | None = None
+) -> list[Assignment]:
+    """Stores each person's stays as tracklets, whose identity is the person's number.
+
+    ``called`` gives other identities to some people, or none.
     """
     updates: list[TrackletUpdate] = []
     assignments: list[Assignment] = []
@@ -47,10 +82,10 @@ def fill(site: Site, truth_folder: Path, undecided: int = 0) -> list[Assignment]
         for number, (person, stay) in enumerate(_stays(truth.people), start=1):
             update = _update(camera, number, stay, start.timestamp())
             updates.append(update)
-            assignments.append(_assignment(update, person, assignments))
-    assignments = assignments[: len(assignments) - undecided]
+            identity = (called or {}).get(person, person)
+            if identity is not None:
+                assignments.append(_assignment(update, identity, assignments))
     verdicts = [Verdict(a.key, a.time, a, None, {}) for a in assignments]
-    frames = round(12 * FPS)
     runs = [
         RunState(
             camera,
@@ -60,8 +95,8 @@ def fill(site: Site, truth_folder: Path, undecided: int = 0) -> list[Assignment]
             updates=sum(u.camera == camera for u in updates),
             time=max(u.end for u in updates),
             state=CameraState.ENDED,
-            frames=frames,
-            frame=frames,
+            frames=FRAMES,
+            frame=FRAMES,
         )
         for camera in site.cameras
     ]
@@ -107,11 +142,11 @@ def _update(camera: str, track: int, stay: Boxes, start: float) -> TrackletUpdat
     )
 
 
-def _assignment(update: TrackletUpdate, person: int, before: list[Assignment]) -> Assignment:
-    new = all(a.identity != person for a in before)
+def _assignment(update: TrackletUpdate, identity: int, before: list[Assignment]) -> Assignment:
+    new = all(a.identity != identity for a in before)
     return Assignment(
         key=TrackletKey(update.camera, update.run, update.track),
-        identity=person,
+        identity=identity,
         decision=Decision.NEW if new else Decision.MATCHED,
         similarity=math.nan if new else 0.8,
         runner_up=math.nan if new else 0.4,

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reid_models import Description, InputSpec, build, save_encoder
 from torch import nn
+
+from reid_models import Description, InputSpec, build, save_encoder
 
 
 @pytest.fixture(scope="session")

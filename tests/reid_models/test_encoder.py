@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from reid_models import Description, EncoderError, load_encoder, save_encoder
 from safetensors.torch import load_file, save_file
 from torch import nn
+
+from reid_models import Description, EncoderError, load_encoder, save_encoder
 
 
 def naive_embedding(crop: np.ndarray, model: nn.Module, flip: bool) -> np.ndarray:

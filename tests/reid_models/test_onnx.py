@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+
 from reid_models import EncoderError, load_encoder
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from train.detector import _in_float32, train_detector, write_frames, yolo_line
 from train.errors import TrainError
 

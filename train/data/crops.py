@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from reid_models.description import InputSpec
-from reid_models.preprocess import resize
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from reid_models.description import InputSpec
+from reid_models.preprocess import resize
 from train.data.folder import Sample, read_image
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pipeline.simulate
 from pipeline.simulate import CropOptions, simulate_crops
-
 from train.errors import TrainError
 
 PREFIX = "simulated"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from reid_models import Encoder
 
+from reid_models import Encoder
 from train.data import Sample, read_image
 from train.evaluation.ranking import Features
 

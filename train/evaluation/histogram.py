@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ def colour_histogram(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     edges = np.linspace(0, len(hsv), _STRIPES + 1).astype(int)
     parts = []
-    for top, bottom in zip(edges[:-1], edges[1:], strict=True):
+    for top, bottom in pairwise(edges):
         stripe = hsv[top : max(bottom, top + 1)]
         counts = cv2.calcHist([stripe], [0, 1, 2], None, [_BINS] * 3, [0, 180, 0, 256, 0, 256])
         parts.append(counts.ravel() / max(counts.sum(), 1))

@@ -19,10 +19,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from pydantic import Field
-from reid_models import Description, InputSpec, build, load_encoder, save_encoder
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from reid_models import Description, InputSpec, build, load_encoder, save_encoder
 from train.data import Crops, DataSet, PKSampler
 from train.errors import TrainError
 from train.evaluation import embed_data, evaluate

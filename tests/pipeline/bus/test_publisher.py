@@ -122,6 +122,25 @@ def test_a_server_that_forgets_without_a_word(
     assert sender.wait_committed(5)
 
 
+def test_a_server_that_forgets_and_breaks_the_connection(
+    site: Site, sender: Publisher, consumer: Consumer
+) -> None:
+    """As a failover does: a connection that is mended silently would leave a gap here."""
+    store = Store(consumer)
+    count = 0
+    for first in (1, 5, 9, 13, 17):
+        count += put(sender, 4, first=first)
+        assert sender.wait_sent(5)
+        store.step(7)
+        with connect(site).pipeline(transaction=True) as pipeline:
+            pipeline.flushall()
+            pipeline.client_kill_filter(_type="normal", skipme=True)
+            pipeline.execute()
+        reopened(store)
+    count += put(sender, 1, first=21)
+    drain(store, count, sender.run)
+
+
 def test_redis_out_of_memory_loses_nothing(
     site: Site, sender: Publisher, consumer: Consumer
 ) -> None:

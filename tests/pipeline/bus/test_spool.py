@@ -190,6 +190,18 @@ def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
     assert spool.size <= 80_000
 
 
+def test_the_last_progress_stays_though_all_around_it_is_dropped(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 80_000)
+    spool.append(group("R", 1, 1))
+    for first in range(3, 3003, 10):
+        spool.append(group("R", first, 10, with_progress=False))
+    assert spool.dropped > 1000
+    assert spool.last_progress() == PROGRESS
+    spool.commit(Position("R", 3002))
+    spool.close()
+    assert Spool(tmp_path, 80_000).last_progress() == PROGRESS
+
+
 def test_what_is_committed_is_not_counted_as_dropped(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 80_000)
     for first in range(1, 2001, 10):

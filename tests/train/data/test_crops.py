@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from reid_models import InputSpec
 from train.data import Crops, load_folder
 from train.data.crops import another_camera

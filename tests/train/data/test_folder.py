@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from train.data import load_folder, open_data, read_image
 from train.errors import TrainError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from pipeline.errors import CamtrailError
 from train.data import open_data, simulated
 from train.errors import TrainError

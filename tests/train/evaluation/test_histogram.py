@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from train.data import load_folder
 from train.evaluation import evaluate, histogram_features
 from train.evaluation.histogram import colour_histogram

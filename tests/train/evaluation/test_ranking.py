@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from train.errors import TrainError
 from train.evaluation import Features, evaluate
 from train.evaluation import ranking as module

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from train.losses import LabelSmoothedCrossEntropy, TripletLoss
 
 EMBEDDINGS = np.random.default_rng(7).standard_normal((12, 6))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from reid_models import load_encoder
 from train.data import load_folder
 from train.errors import TrainError
@@ -91,7 +92,7 @@ def test_checkpoints_of_strangers(market: Path, tmp_path: Path) -> None:
 
 def test_a_loss_that_explodes_is_named(market: Path, tmp_path: Path) -> None:
     chosen = settings("epochs=3", "learning_rate=1e30", "warmup_epochs=0")
-    with pytest.raises(TrainError, match="no longer a number in epoch .* lower learning_rate"):
+    with pytest.raises(TrainError, match=r"no longer a number in epoch .* lower learning_rate"):
         train_baseline(load_folder(market, "m"), tmp_path / "run", chosen)
 
 

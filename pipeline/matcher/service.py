@@ -1,0 +1,251 @@
+"""The matcher's process: the bus on one side, the store on the other, the engine between.
+
+What is read is decided on, then written with its decisions in one transaction, then acknowledged
+and announced. A crash at any point leaves the store as it was before the batch or after it; what
+was not acknowledged comes again and is recognised by its number.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import faiss
+import redis
+from sqlalchemy.exc import OperationalError
+
+from pipeline.bus import Consumer, Delivery, Keys, Lease, connect
+from pipeline.config import Site, redact
+from pipeline.errors import CamtrailError
+from pipeline.matcher.encoder import encoder_facts
+from pipeline.matcher.engine import Engine
+from pipeline.matcher.exclusive import sole_owner
+from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.topology import Topology
+from pipeline.store import Batch, Store
+from pipeline.telemetry import get_logger
+
+BATCH = 256  # messages a transaction, at most
+HEALTH_SECONDS = 15  # after which the matcher's hash expires
+
+_BLOCK_MS = 200
+_CHORES_SECONDS = 1.0
+_BACKOFF = (0.2, 5.0)  # seconds: first and longest wait after an error
+_RATE_SECONDS = 10.0
+
+log = get_logger(__name__)
+
+
+def run_matcher(
+    site: Site, stop: threading.Event, until_end: bool = False, standby: bool = False
+) -> None:
+    """Decides who is who until ``stop`` is set.
+
+    Args:
+        until_end: return when all cameras of the site are at their end or lost, and all that can
+            be decided is. Cameras of which nothing was heard yet are waited for.
+        standby: while another matcher runs, wait, and take over when it ends.
+
+    Raises:
+        CamtrailError: another matcher runs; the store, the encoder or the URL of Redis cannot be
+            used; or the encoder is not that of the store.
+    """
+    faiss.omp_set_num_threads(1)  # the cores belong to the workers
+    client = connect(site, name="camtrail-matcher")
+    keys = Keys(site.site)
+    with ExitStack() as stack:
+        stack.callback(client.close)
+        if not stack.enter_context(sole_owner(site.data_dir, stop, standby)):
+            return
+        lease = Lease(client, keys)
+        stack.callback(lease.close)
+        if not _acquire(lease, stop, standby):
+            return
+        store = stack.enter_context(Store.open(site.store_url, crops=site.crops_dir))
+        engine = make_engine(site, store, until_end)
+        Service(site, client, keys, lease, store, engine).run(stop, until_end)
+
+
+def make_engine(site: Site, store: Store, wait_for_all: bool = False) -> Engine:
+    """The engine of a site in the state that its store has.
+
+    Raises:
+        CamtrailError: the encoder cannot be used, or is not that of the store.
+    """
+    facts = encoder_facts(site.encoder.path, store)
+    thresholds = Thresholds.of(site.matcher, facts.accept, facts.new)
+    return Engine.restore(
+        store.snapshot(),
+        site.matcher,
+        thresholds,
+        tuple(site.cameras),
+        Topology(site.topology),
+        facts.fingerprint,
+        wait_for_all,
+    )
+
+
+class Service:
+    """The loop."""
+
+    def __init__(
+        self,
+        site: Site,
+        client: redis.Redis,
+        keys: Keys,
+        lease: Lease,
+        store: Store,
+        engine: Engine,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._lease = lease
+        self._store = store
+        self._engine = engine
+        self._consumer = Consumer(client, keys, f"matcher-{os.getpid()}")
+        self._committed = 0  # updates since the start
+        self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._chores_at = -math.inf
+        self._foreign = 0
+
+    def run(self, stop: threading.Event, until_end: bool = False) -> None:
+        """Until ``stop`` is set or, with ``until_end``, until all is decided.
+
+        Raises:
+            CamtrailError: another matcher took over.
+        """
+        backoff = _BACKOFF[0]
+        while not stop.is_set():
+            try:
+                self._open()
+                while not stop.is_set():
+                    done = self._step(stop)
+                    backoff = _BACKOFF[0]
+                    if done and until_end:
+                        self._chores()
+                        return
+            except (redis.RedisError, OSError) as error:
+                log.warning("Redis is away", error=redact(str(error)))
+                stop.wait(backoff)
+                backoff = min(2 * backoff, _BACKOFF[1])
+
+    def _open(self) -> None:
+        self._consumer.open()
+        # Also what a Redis that was restarted may have forgotten.
+        self._consumer.announce(self._engine.watermark.positions())
+
+    def _step(self, stop: threading.Event) -> bool:
+        """One batch; whether there was nothing to do and nothing more can come."""
+        if self._lease.lost.is_set():
+            raise CamtrailError("another matcher has taken over this site")
+        deliveries = self._consumer.read(BATCH, _BLOCK_MS) if self._lease.valid else []
+        if not self._lease.valid:  # Redis was away; the lease is renewed when it is back
+            self._client.ping()
+            stop.wait(_BLOCK_MS / 1000)
+            return False
+        if self._take(deliveries, stop):
+            self._consumer.ack([delivery.id for delivery in deliveries])
+            self._consumer.announce(self._engine.watermark.positions())
+        if time.monotonic() - self._chores_at >= _CHORES_SECONDS:
+            self._chores()
+        return not deliveries and self._engine.watermark.all_gone and self._engine.idle
+
+    def _take(self, deliveries: Sequence[Delivery], stop: threading.Event) -> bool:
+        """Decides on what was read and commits it; False where ``stop`` came before it could."""
+        received = [self._engine.feed(delivery.envelope) for delivery in deliveries]
+        updates = [r for r in received if r is not None]
+        outcome = self._engine.advance()
+        batch = Batch(
+            updates, self._engine.watermark.take_changed(), outcome, self._engine.fingerprint
+        )
+        if (updates or batch.runs or outcome.changed) and not self._commit(batch, stop):
+            return False
+        self._committed += len(updates)
+        if self._engine.foreign and not self._foreign:
+            log.warning(
+                "updates of another encoder are stored but not decided on; give all workers "
+                "the same encoder.path and restart them",
+                expected=self._engine.fingerprint,
+            )
+        self._foreign = self._engine.foreign
+        return True
+
+    def _commit(self, batch: Batch, stop: threading.Event) -> bool:
+        """Tries until it is in the store; False where ``stop`` came before."""
+        wait = _BACKOFF[0]
+        while True:
+            try:
+                self._store.commit(batch)
+            except (OSError, OperationalError) as error:
+                cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
+                log.error("the store takes nothing; trying again", error=redact(cause))
+                with suppress(redis.RedisError):
+                    self._report(f"the store takes nothing: {redact(cause)}")
+                if stop.wait(wait):
+                    return False
+                wait = min(2 * wait, _BACKOFF[1])
+            else:
+                return True
+
+    def _chores(self) -> None:
+        self._chores_at = time.monotonic()
+        self._consumer.announce(self._engine.watermark.positions())
+        self._consumer.trim()
+        self._report("")
+
+    def _report(self, message: str) -> None:
+        """The matcher's health, for whoever wants to know."""
+        watermark, awaited = self._engine.watermark.now()
+        health: dict[Any, Any] = {
+            "pid": os.getpid(),
+            "time": time.time(),
+            "watermark": watermark,
+            "decided_to": self._engine.now,
+            "waiting": awaited,
+            "identities": len(self._engine.timelines),
+            "undecided": self._engine.undecided,
+            "committed": self._committed,
+            "rate": round(self._rate(), 1),
+            "late": self._engine.late,
+            "foreign": self._engine.foreign,
+            "dead_letters": self._consumer.dead_letters,
+            "message": message,
+        }
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.hset(self._keys.matcher, mapping=health)
+            pipeline.expire(self._keys.matcher, HEALTH_SECONDS)
+            pipeline.execute()
+
+    def _rate(self) -> float:
+        """Updates committed a second, lately."""
+        now = time.monotonic()
+        self._rates.append((now, self._committed))
+        while len(self._rates) > 2 and now - self._rates[0][0] > _RATE_SECONDS:
+            self._rates.popleft()
+        since, before = self._rates[0]
+        return (self._committed - before) / max(now - since, 1e-3)
+
+
+def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:
+    """Waits for Redis, and in standby for the other matcher; False where ``stop`` came before."""
+    wait = _BACKOFF[0]
+    while not stop.is_set():
+        try:
+            if lease.acquire(cancelled=stop.is_set):
+                return True
+            if not standby and not stop.is_set():
+                raise CamtrailError(
+                    f"another matcher of this site is running ({lease.holder()}); stop it, or "
+                    "start this one with --standby to take over when it ends"
+                )
+        except (redis.RedisError, OSError) as error:
+            log.warning("Redis is away", error=redact(str(error)))
+            stop.wait(wait)
+            wait = min(2 * wait, _BACKOFF[1])
+    return False

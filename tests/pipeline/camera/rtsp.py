@@ -1,0 +1,71 @@
+"""Starts and kills a real RTSP server, where the machine has one."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+PYTHON = "/usr/bin/python3"  # the system's: GStreamer is a Debian package
+_PROBE = (
+    "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+)
+
+
+def need_gstreamer() -> None:
+    """Skips the test where GStreamer's RTSP server is not installed."""
+    if (
+        not Path(PYTHON).exists()
+        or subprocess.run([PYTHON, "-c", _PROBE], capture_output=True).returncode
+    ):
+        pytest.skip("needs Debian's gir1.2-gst-rtsp-server-1.0 (see CONTRIBUTING.md)")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RtspServer:
+    """Serves an MP4 file on loopback at its own pace; may be killed and started again."""
+
+    def __init__(self, file: Path, login: tuple[str, str] | None = None) -> None:
+        self.port = free_port()
+        self._arguments = [str(self.port), str(file), *(login or ())]
+        self._process: subprocess.Popen[str] | None = None
+
+    def url(self, login: str = "") -> str:
+        return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self.port}/stream"
+
+    def start(self) -> None:
+        script = str(Path(__file__).with_name("rtsp_server.py"))
+        self._process = subprocess.Popen(
+            [PYTHON, script, *self._arguments], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+    def __enter__(self) -> RtspServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self.kill()

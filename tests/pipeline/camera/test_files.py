@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.camera.files import AHEAD, Rate
+from pipeline.camera.source import Source, open_source
+from pipeline.config import Camera
+from pipeline.errors import CamtrailError
+from pipeline.records import Frame
+from tests.pipeline.camera.videos import number_in, numbered, picture, write_video
+
+START = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+def read_all(source: Source) -> list[Frame]:
+    frames = []
+    while not source.ended:
+        frame = source.read(5)
+        if frame is not None:
+            frames.append(frame)
+    source.close()
+    return frames
+
+
+def opened(path: Path, after: int = 0, fps: float | None = None) -> Source:
+    return open_source(Camera(source=str(path), start=START, fps=fps), "gate", after)
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "clip.mkv", "raw.264"])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_gives_every_frame_with_its_number_and_time(
+    tmp_path: Path, name: str, b_frames: int
+) -> None:
+    source = opened(numbered(tmp_path / name, 37, b_frames=b_frames))
+    frames = read_all(source)
+    assert [frame.index for frame in frames] == list(range(1, 38))
+    assert [number_in(frame.image) for frame in frames] == list(range(1, 38))
+    if name != "raw.264":  # a raw stream has no times, only perhaps a rate
+        assert source.fps == 10
+    expected = START.timestamp() + np.arange(37) / source.fps
+    np.testing.assert_allclose([frame.time for frame in frames], expected, atol=2e-3)
+    assert {frame.camera for frame in frames} == {"gate"}
+
+
+def test_keeps_presentation_times_of_a_variable_rate(tmp_path: Path) -> None:
+    ticks = [0, 10, 20, 55, 60, 100, 250]
+    path = write_video(tmp_path / "vfr.mkv", map(picture, range(7)), ticks=ticks)
+    times = [frame.time - START.timestamp() for frame in read_all(opened(path))]
+    np.testing.assert_allclose(times, np.array(ticks) / 100, atol=2e-3)
+
+
+@pytest.mark.parametrize("after", [1, 11, 12, 13, 36, 37])
+def test_goes_on_behind_a_frame_exactly(tmp_path: Path, after: int) -> None:
+    path = numbered(tmp_path / "clip.mp4", 37, b_frames=2)
+    whole, rest = read_all(opened(path)), read_all(opened(path, after))
+    assert [number_in(frame.image) for frame in rest] == list(range(after + 1, 38))
+    assert [(f.index, f.time) for f in rest] == [(f.index, f.time) for f in whole[after:]]
+
+
+@pytest.mark.parametrize("cap", [10.0, 5.0, 4.0, 2.5, 30.0])
+def test_caps_the_rate_alike_from_the_start_and_resumed(tmp_path: Path, cap: float) -> None:
+    path = numbered(tmp_path / "clip.mp4", 60)
+    whole = [frame.index for frame in read_all(opened(path, fps=cap))]
+    assert len(whole) == min(60, 6 * cap)
+    rest = [frame.index for frame in read_all(opened(path, after=23, fps=cap))]
+    assert rest == [index for index in whole if index > 23]
+
+
+@given(
+    st.lists(st.floats(1e-3, 0.5), min_size=2, max_size=200),
+    st.floats(0.5, 60),
+)
+def test_rate_takes_at_most_one_frame_an_interval(gaps: list[float], fps: float) -> None:
+    rate = Rate(fps)
+    times = np.cumsum(gaps)
+    taken = [float(t) for t in times if rate(float(t))]
+    assert taken[0] == times[0]
+    assert len(taken) <= (times[-1] - times[0]) * fps + 2
+    assert all(later - earlier < 2 / fps + 0.5 for earlier, later in pairwise(taken))
+
+
+def test_without_start_the_time_of_modification_counts(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "clip.mp4", 3)
+    first = open_source(Camera(source=str(path)), "gate").read(5)
+    assert first is not None
+    assert first.time == path.stat().st_mtime
+
+
+def test_folder_of_pictures(tmp_path: Path) -> None:
+    for number in (3, 1, 2):
+        cv2.imwrite(str(tmp_path / f"{number:03}.png"), picture(number))
+    (tmp_path / "004.jpg").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("not meant")
+    source = opened(tmp_path)
+    frames = read_all(source)
+    assert [number_in(frame.image) for frame in frames] == [1, 2, 3]
+    np.testing.assert_allclose(
+        [f.time - START.timestamp() for f in frames], [0, 0.1, 0.2], atol=1e-6
+    )
+    assert "1 of 4 frames could not be decoded" in source.message
+    assert [f.time - START.timestamp() for f in read_all(opened(tmp_path, fps=2.0))] == [0, 0.5, 1]
+
+
+def test_looks_ahead_only_so_far(tmp_path: Path) -> None:
+    before = threading.active_count()
+    source = opened(numbered(tmp_path / "clip.mp4", 200))
+    first = source.read(5)
+    assert first is not None
+    assert first.index == 1
+    assert source._queue.maxsize == AHEAD  # type: ignore[attr-defined]
+    source.close()
+    assert threading.active_count() == before
+
+
+def test_a_file_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = numbered(tmp_path / "whole.mp4", 100, movflags="faststart").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    source = opened(tmp_path / "cut.mp4")
+    frames = read_all(source)
+    assert 40 < len(frames) < 90
+    assert [number_in(f.image) for f in frames[:-2]] == list(range(1, len(frames) - 1))
+    assert f"{100 - len(frames)} of 100 frames could not be decoded" in source.message
+
+
+def test_damage_in_the_middle_loses_only_what_is_damaged(tmp_path: Path) -> None:
+    data = bytearray(numbered(tmp_path / "whole.mp4", 100, movflags="faststart").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = np.random.default_rng(1).bytes(400)
+    (tmp_path / "damaged.mp4").write_bytes(data)
+    source = opened(tmp_path / "damaged.mp4")
+    frames = read_all(source)
+    assert len(frames) >= 80
+    assert frames[-1].index == 100
+    assert number_in(frames[-1].image) == 100
+    assert all(a.index < b.index and a.time < b.time for a, b in pairwise(frames))
+
+
+def test_a_sound_file_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(CamtrailError, match=r"sound\.mp4.*holds no video"):
+        opened(tmp_path / "sound.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("zero.mp4", b"", r"zero\.mp4: the file is empty"),
+        ("text.mp4", b"not a video\n" * 500, r"text\.mp4: cannot be read as video \(Invalid data"),
+        ("text.txt", b"not a video\n" * 500, r"text\.txt: cannot be read as video \(text"),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, name: str, data: bytes, error: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CamtrailError, match=error):
+        opened(tmp_path / name)
+
+
+def test_missing_file_and_empty_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CamtrailError, match=r"away\.mp4: no such video"):
+        opened(tmp_path / "away.mp4")
+    with pytest.raises(CamtrailError, match="has no pictures"):
+        opened(tmp_path)
+
+
+def test_a_file_cut_off_before_its_index_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = numbered(tmp_path / "whole.mp4", 50).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CamtrailError, match="cut off before its index was written"):
+        opened(tmp_path / "cut.mp4")
+    assert capfd.readouterr() == ("", "")  # FFmpeg keeps its own words to itself

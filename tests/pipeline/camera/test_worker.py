@@ -1,0 +1,259 @@
+"""The worker on real H.264, with a real Redis server, and as a real process to be killed."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.bus import EmbeddedServer, Keys, connect
+from pipeline.camera.worker import run_worker, unmasked
+from pipeline.config import Site, load_site
+from pipeline.errors import CamtrailError
+from pipeline.records import CameraState, Detections
+from tests.pipeline.camera.peers import Committer, write_site
+from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
+from tests.pipeline.camera.videos import numbered
+from tests.pipeline.inference.networks import write_detector, write_encoder
+
+START = 1767600000.0  # 2026-01-05T08:00:00Z
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Weights that nobody trained: enough where it does not matter who is seen."""
+    folder = tmp_path_factory.mktemp("networks")
+    return write_detector(folder / "d.pt"), write_encoder(folder / "e.safetensors")
+
+
+class Yard:
+    """A folder with a site, its server and its committer."""
+
+    def __init__(self, folder: Path, networks: tuple[Path, Path]) -> None:
+        self.folder = folder
+        self._networks = networks
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.path = folder / "site.yaml"
+        self.site: Site
+        self.server: EmbeddedServer
+
+    def open(self, cameras: str, **detector: object) -> Committer:
+        detector.setdefault("image_size", 64)
+        self.path = write_site(self.folder, *self._networks, cameras, **detector)
+        self.site = load_site(self.path)
+        self.server = EmbeddedServer(self.site)
+        self.server.start()
+        return Committer(self.site)
+
+    def start(self, camera: str) -> subprocess.Popen[bytes]:
+        arguments = ["-m", "pipeline.cli", "worker", str(self.path), "--camera", camera]
+        with (self.folder / f"{camera}.log").open("ab") as log:
+            process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def health(self, camera: str) -> dict[str, str]:
+        client = connect(self.site)
+        try:
+            health = client.hgetall(Keys(self.site.site).health(camera))
+        finally:
+            client.close()
+        return {key.decode(): value.decode() for key, value in health.items()}
+
+    def log(self, camera: str) -> str:
+        return (self.folder / f"{camera}.log").read_text()
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self.server.stop()
+
+
+@pytest.fixture
+def yard(tmp_path: Path, networks: tuple[Path, Path]) -> Iterator[Yard]:
+    yard = Yard(tmp_path, networks)
+    yield yard
+    yard.close()
+
+
+FILE = "  gate: {source: gate.mp4, start: 2026-01-05T08:00:00Z}\n"
+
+
+def test_a_file_is_read_to_its_end_and_only_once(yard: Yard) -> None:
+    numbered(yard.folder / "gate.mp4", 45)
+    with yard.open(FILE, batch=4) as committer:
+        run_worker(yard.site, "gate", threading.Event())
+        progress = committer.progress("gate")
+        states = [p.state for p in progress]
+        assert states[0] == CameraState.STARTING
+        assert states[-1] == CameraState.ENDED
+        assert set(states[1:-1]) == {CameraState.RUNNING}
+        np.testing.assert_allclose(
+            [p.time for p in progress], START + np.array([0, 1, 2, 3, 4, 4.4])
+        )
+        assert (progress[-1].frames, progress[-1].frame) == (45, 45)
+        assert not progress[-1].live
+        assert committer.numbers(progress[0].run) == list(
+            range(1, len(committer.numbers(progress[0].run)) + 1)
+        )
+        assert int(yard.health("gate")["frames"]) <= 45
+
+        run_worker(yard.site, "gate", threading.Event())
+        again = committer.progress("gate")[len(progress) :]
+        assert [(p.state, p.frames, p.frame) for p in again] == [(CameraState.ENDED, 0, 45)]
+        assert again[0].time == progress[-1].time
+        assert again[0].run > progress[-1].run
+
+
+def test_a_killed_worker_goes_on_where_it_had_published(yard: Yard) -> None:
+    numbered(yard.folder / "gate.mp4", 600)
+    with yard.open(FILE, image_size=160) as committer:
+        victim = yard.start("gate")
+        committer.wait_for(lambda: len(committer.progress("gate")) >= 4)
+        victim.kill()
+        victim.wait()
+        assert yard.start("gate").wait(90) == 0, yard.log("gate")
+        progress = committer.progress("gate")
+        last = {p.run: p for p in progress}
+        assert len(last) == 2
+        first, second = (last[run] for run in sorted(last))
+        assert 20 <= first.frame < 600
+        assert second.state == CameraState.ENDED
+        assert second.frame == 600
+        assert first.frames + second.frames == 600
+        times = [p.time for p in progress]
+        assert times == sorted(times)
+        for run in last:
+            assert committer.numbers(run) == list(range(1, len(committer.numbers(run)) + 1))
+
+
+def test_a_stopped_worker_publishes_what_it_holds(yard: Yard) -> None:
+    numbered(yard.folder / "gate.mp4", 900)
+    with yard.open(FILE, image_size=160) as committer:
+        worker = yard.start("gate")
+        committer.wait_for(lambda: len(committer.progress("gate")) >= 3)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0, yard.log("gate")
+        committer.wait_for(lambda: committer.progress("gate")[-1].frame % 10 or True)
+        last = committer.progress("gate")[-1]
+        assert last.state == CameraState.RUNNING
+        assert 0 < last.frame < 900
+        assert last.frames == last.frame
+        assert last.time == pytest.approx(START + (last.frame - 1) / 10)
+
+
+def test_bad_input_ends_with_one_line(yard: Yard) -> None:
+    (yard.folder / "gate.mp4").write_bytes(b"")
+    with yard.open(FILE):
+        assert yard.start("gate").wait(60) == 2
+        assert "gate.mp4: the file is empty (0 bytes)" in yard.log("gate")
+        assert "Traceback" not in yard.log("gate")
+        with pytest.raises(CamtrailError, match="no camera 'roof'; there are: gate"):
+            run_worker(yard.site, "roof", threading.Event())
+
+
+def test_a_truncated_file_is_read_as_far_as_it_goes_and_says_so(yard: Yard) -> None:
+    whole = numbered(yard.folder / "whole.mp4", 100, movflags="faststart").read_bytes()
+    (yard.folder / "gate.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    with yard.open(FILE) as committer:
+        assert yard.start("gate").wait(60) == 0
+        last = committer.progress("gate")[-1]
+        assert last.state == CameraState.ENDED
+        assert 40 < last.frames < 90
+        assert f"{100 - last.frames} of 100 frames could not be decoded" in yard.log("gate")
+
+
+def test_a_live_camera_that_is_away_holds_nobody_up(yard: Yard) -> None:
+    camera = f'  gate: {{source: "rtsp://u:hidden@127.0.0.1:{free_port()}/stream"}}\n'
+    with yard.open(camera) as committer:
+        stop = threading.Event()
+        worker = threading.Thread(target=run_worker, args=(yard.site, "gate", stop))
+        worker.start()
+        committer.wait_for(lambda: len(committer.progress("gate")) >= 4)
+        health = yard.health("gate")
+        stop.set()
+        worker.join()
+        progress = committer.progress("gate")
+        assert [p.state for p in progress[:4]] == [CameraState.STARTING] + [CameraState.RUNNING] * 3
+        assert all(p.live and p.frames == 0 for p in progress)
+        steps = np.diff([p.time for p in progress])
+        assert (steps >= 0).all()
+        assert steps.max() < 2.5
+        assert health["state"] == "connecting"
+        assert "refused" in health["message"]
+        assert "hidden" not in str(health)
+        committer.wait_for(lambda: committer.progress("gate")[-1].state == CameraState.LOST)
+
+
+@pytest.mark.rtsp
+def test_a_camera_reconnects_by_itself_while_the_other_never_pauses(
+    yard: Yard, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    need_gstreamer()
+    film = numbered(tmp_path_factory.mktemp("film") / "film.mp4", 900)
+    login = ("viewer", "s3cret")
+    with RtspServer(film, login) as fragile, RtspServer(film, login) as other:
+        cameras = "".join(
+            f'  {name}: {{source: "{server.url("viewer:s3cret")}", read_timeout: 2, fps: 5}}\n'
+            for name, server in (("gate", fragile), ("hall", other))
+        )
+        with yard.open(cameras) as committer:
+            workers = [yard.start("gate"), yard.start("hall")]
+
+            def frames(camera: str) -> int:
+                progress = committer.progress(camera)
+                return progress[-1].frames if progress else 0
+
+            committer.wait_for(lambda: frames("gate") > 3 and frames("hall") > 3)
+            fragile.kill()
+            seen = len(committer.progress("gate")), frames("gate")
+            committer.wait_for(lambda: len(committer.progress("gate")) >= seen[0] + 3)
+            silent = frames("gate")
+            assert silent <= seen[1] + 10
+            fragile.start()
+            committer.wait_for(lambda: frames("gate") > silent + 3)
+            for worker in workers:
+                worker.send_signal(signal.SIGTERM)
+            assert [worker.wait(20) for worker in workers] == [0, 0]
+            assert len({p.run for p in committer.progress("gate")}) == 1  # never restarted
+            hall = [p for p in committer.progress("hall") if p.frames > 3]
+            gained = np.diff([p.frames for p in hall[:-1]])
+            assert (gained >= 1).all()
+            assert np.diff([p.time for p in hall]).max() < 2
+    assert "s3cret" not in yard.log("gate") + yard.log("hall")
+
+
+@pytest.mark.realdata
+def test_people_on_a_real_street(realdata: Path, yard: Yard) -> None:
+    shutil.copy(realdata / "video" / "TUD-Stadtmitte.mp4", yard.folder / "gate.mp4")
+    weights = realdata / "detector" / "yolo11n_deq.pt"
+    yard._networks = (weights, yard._networks[1])
+    with yard.open(FILE, image_size=640) as committer:
+        run_worker(yard.site, "gate", threading.Event())
+        updates = committer.updates()
+        tracks = {update.track for update in updates}
+        assert 8 <= len(tracks) <= 40
+        points = sum(len(update.path) for update in updates)
+        assert 700 < points < 1400  # there are 1156 in the truth
+        last = {update.track: update for update in updates}
+        assert all(update.ended and update.embedding is not None for update in last.values())
+        assert sum(update.crops for update in last.values()) < points / 4
+        assert all(update.thumbnail for update in updates if update.seq == 1 and update.crops)
+
+
+def test_people_who_stand_in_a_mask_are_left_out() -> None:
+    boxes = np.array([[10, 10, 30, 90], [60, 10, 80, 90], [60, 10, 80, 40]], np.float32)
+    people = Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32))
+    mask = [(50.0, 50.0), (100.0, 50.0), (100.0, 100.0), (50.0, 100.0)]
+    left = unmasked(people, [mask])
+    np.testing.assert_array_equal(left.boxes, boxes[[0, 2]])
+    np.testing.assert_allclose(left.confidences, [0.9, 0.7])
+    assert unmasked(people, []) is people

@@ -1,0 +1,287 @@
+"""The store on real SQLite files."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
+
+from pipeline.errors import CamtrailError
+from pipeline.records import (
+    Assignment,
+    CameraState,
+    Decision,
+    TrackletKey,
+    TrackletUpdate,
+)
+from pipeline.records import Path as TrackPath
+from pipeline.store import Batch, Outcome, Received, RunState, Store, Verdict
+from pipeline.store.packing import pack_embedding, pack_path, unpack_embedding, unpack_path
+
+RUN = "01JGTESTRUN000000000000000"
+START = 1_767_600_000.0  # 2026-01-05T08:00:00Z
+
+
+def update(track: int = 1, seq: int = 1, points: int = 3, **changes: object) -> TrackletUpdate:
+    first = START + (seq - 1) * points
+    path = TrackPath.of(
+        [(first + i, int(first - START) + i + 1, (i, 1, i + 10, 30)) for i in range(points)]
+    )
+    plain = TrackletUpdate(
+        camera="gate",
+        run=RUN,
+        track=track,
+        seq=seq,
+        start=START,
+        end=first + points - 1,
+        path=path,
+        crops=seq,
+        quality=0.5 * seq,
+        embedding=np.eye(8, dtype=np.float32)[track % 8],
+        fingerprint="f" * 32,
+        thumbnail=None,
+        thumbnail_quality=0.5,
+        ended=False,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def batch(*updates: TrackletUpdate, outcome: Outcome | None = None) -> Batch:
+    received = [Received(u, u.end) for u in updates]
+    numbers = max((u.seq for u in updates), default=0)
+    run = RunState("gate", RUN, numbers, numbers, numbers, START, CameraState.RUNNING)
+    return Batch(received, [run], outcome or Outcome(), "f" * 32)
+
+
+def verdict(track: int, identity: int, decision: Decision = Decision.NEW) -> Verdict:
+    key = TrackletKey("gate", RUN, track)
+    similarity = math.nan if decision is Decision.NEW else 0.8
+    assignment = Assignment(key, identity, decision, similarity, math.nan, START + 2)
+    return Verdict(key, START + 2, assignment, None, {"rule": "test"})
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'camtrail.sqlite'}"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 2e9),
+            st.integers(1, 2**31 - 1),
+            st.tuples(*[st.floats(-1e5, 1e5, width=32)] * 4),
+        ),
+        max_size=20,
+    )
+)
+def test_paths_come_back_exactly(points: list[tuple[float, int, tuple[float, ...]]]) -> None:
+    path = TrackPath.of(points)
+    back = unpack_path(pack_path(path))
+    np.testing.assert_array_equal(back.times, path.times)
+    np.testing.assert_array_equal(back.frames, path.frames)
+    np.testing.assert_array_equal(back.boxes, path.boxes)
+
+
+def test_embeddings_are_stable_once_packed() -> None:
+    vector = np.random.default_rng(0).standard_normal(256).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    once = unpack_embedding(pack_embedding(vector))
+    assert once is not None
+    np.testing.assert_allclose(once, vector, atol=1e-3)
+    assert pack_embedding(once) == pack_embedding(vector)
+    assert unpack_embedding(None) is None
+
+
+def test_what_is_written_is_read(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(START + 2, [verdict(1, 1), verdict(2, 1, Decision.MATCHED)])
+        store.commit(batch(update(1), update(2), outcome=outcome))
+        store.commit(batch(update(1, 2, thumbnail=b"jpeg", ended=True), update(3)))
+    with Store.open(url, read_only=True) as store:
+        (person,) = store.identities()
+        assert (person.identity, person.tracklets, person.cameras) == (1, 2, ("gate",))
+        assert (person.first_seen, person.last_seen) == (START, START + 5)
+        assert person.crop is not None
+        assert person.crop.read_bytes() == b"jpeg"
+        assert person.crop.parts[-3:] == ("2026-01-05", "gate", f"{RUN}-1.jpg")
+        detail = store.identity(1)
+        assert detail.summary == person
+        assert [v.key.track for v in detail.visits] == [1, 2]
+        assert [v.decision for v in detail.visits] == ["new", "matched"]
+        assert math.isnan(detail.visits[0].similarity)
+        assert detail.visits[1].similarity == 0.8
+        rows = {row.key.track: row for row in store.tracks("gate")}
+        assert rows[1].frames.tolist() == [1, 2, 3, 4, 5, 6]
+        assert (rows[1].identity, rows[1].decided_at) == (1, START + 2)
+        assert (rows[3].identity, rows[3].decided_at) == (None, None)
+        (camera,) = store.cameras()
+        assert (camera.camera, camera.runs, camera.state) == ("gate", 1, CameraState.RUNNING)
+        counts = store.counts()
+        assert (counts.updates, counts.tracklets, counts.identities) == (4, 3, 1)
+        assert (counts.undecided, counts.duplicates, counts.missing) == (1, 0, 0)
+
+
+def test_writing_again_changes_nothing(url: str) -> None:
+    with Store.open(url) as store:
+        for _ in range(3):
+            store.commit(batch(update(1), update(1, 2)))
+        assert store.counts().updates == 2
+
+
+def test_skipped_messages_and_updates_are_counted(url: str) -> None:
+    with Store.open(url) as store:
+        store.commit(batch(update(1), update(1, 4)))
+        assert store.counts().missing == 2
+        run = RunState("gate", RUN, number=20, messages=13)
+        store.commit(Batch([], [run], Outcome()))
+        assert store.counts().missing == 7
+
+
+def test_a_failing_batch_leaves_nothing(url: str) -> None:
+    with Store.open(url) as store:
+        store.commit(batch(update(1)))
+        broken = Outcome(START, [verdict(9, 5, Decision.MATCHED)])  # no such identity
+        with pytest.raises(Exception, match=r"FOREIGN KEY|NOT NULL"):
+            store.commit(batch(update(2), outcome=broken))
+        assert store.counts().updates == 1
+        assert store.counts().tracklets == 1
+
+
+def test_a_full_disk_raises_and_leaves_nothing(url: str) -> None:
+    with Store.open(url) as store:
+        store.commit(batch(update(1)))
+        with store._engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        many = [update(track, points=500) for track in range(2, 40)]
+        with pytest.raises(OperationalError, match="full"):
+            store.commit(batch(*many))
+        assert store.counts().updates == 1
+        with store._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        store.commit(batch(*many))
+        assert store.counts().updates == 39
+
+
+def test_readers_and_the_writer_do_not_wait_for_each_other(url: str) -> None:
+    with Store.open(url) as writer, Store.open(url, read_only=True) as reader:
+        writer.commit(batch(*[update(track) for track in range(1, 50)]))
+        rows = reader.tracks("gate")
+        next(rows)  # a read transaction is open
+        writer.commit(batch(update(99)))
+        assert len(list(rows)) == 48  # of the time when it began
+        assert reader.counts().tracklets == 50
+
+
+def test_a_reader_in_another_thread(url: str) -> None:
+    found: list[int] = []
+    with Store.open(url) as writer:
+        writer.commit(batch(update(1)))
+
+        def read() -> None:
+            with Store.open(url, read_only=True) as reader:
+                found.append(reader.counts().updates)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert found == [1]
+
+
+def test_read_only_does_not_write(url: str) -> None:
+    Store.open(url).close()
+    with (
+        Store.open(url, read_only=True) as store,
+        pytest.raises(OperationalError, match="readonly"),
+    ):
+        store.commit(batch(update(1)))
+
+
+def test_an_unknown_identity_is_an_error_that_names_the_range(url: str) -> None:
+    with Store.open(url) as store:
+        with pytest.raises(CamtrailError, match="no identity 7; there are none yet"):
+            store.identity(7)
+        store.commit(batch(update(1), outcome=Outcome(START, [verdict(1, 4)])))
+        with pytest.raises(CamtrailError, match="no identity 7; there are 4 to 4"):
+            store.identity(7)
+
+
+def test_an_identity_that_lost_its_tracklets_is_not_listed(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(START, [verdict(1, 1), verdict(2, 2), verdict(2, 1, Decision.MATCHED)])
+        outcome.retired.append(2)
+        store.commit(batch(update(1), update(2), outcome=outcome))
+        assert [p.identity for p in store.identities()] == [1]
+        snapshot = store.snapshot()
+        assert snapshot.gallery == [1]
+        assert snapshot.next_identity == 3  # no number is given twice
+
+
+def test_the_snapshot_holds_what_the_matcher_needs(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(START + 4, [verdict(1, 1)])
+        outcome.prototypes[TrackletKey("gate", RUN, 1)] = True
+        outcome.closed.append(TrackletKey("gate", RUN, 1))
+        store.commit(batch(update(1), update(1, 2), update(2), outcome=outcome))
+        snapshot = store.snapshot()
+        assert (snapshot.tick, snapshot.fingerprint) == (START + 4, "f" * 32)
+        (tracklet,) = snapshot.tracklets
+        assert tracklet.assignment is None
+        assert [r.update.seq for r in tracklet.updates] == [1]
+        (visit,) = snapshot.visits
+        assert (visit.key.track, visit.identity, visit.end) == (1, 1, START + 5)
+        (prototype,) = snapshot.prototypes
+        assert prototype.quality == 1.0  # of the newest update
+        np.testing.assert_array_equal(prototype.embedding, np.eye(8)[1])
+        assert [run.number for run in snapshot.runs] == [2]
+
+
+def test_unusable_stores_say_why(tmp_path: Path) -> None:
+    missing = tmp_path / "none.sqlite"
+    with pytest.raises(CamtrailError, match="there is no store yet"):
+        Store.open(f"sqlite:///{missing}", read_only=True)
+    assert not missing.exists()
+    garbage = tmp_path / "garbage.sqlite"
+    garbage.write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(CamtrailError, match="not a database"):
+        Store.open(f"sqlite:///{garbage}")
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    with pytest.raises(CamtrailError, match="not of camtrail"):
+        Store.open(f"sqlite:///{other}")
+    later = tmp_path / "later.sqlite"
+    Store.open(f"sqlite:///{later}").close()
+    with sqlite3.connect(later) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    with pytest.raises(CamtrailError, match="schema version 99"):
+        Store.open(f"sqlite:///{later}", read_only=True)
+    with pytest.raises(CamtrailError, match="no database URL"):
+        Store.open("not a url")
+    with pytest.raises(CamtrailError, match="cannot be made"):
+        Store.open(f"sqlite:///{garbage}/below.sqlite")
+
+
+def test_a_corrupt_store_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store.open(f"sqlite:///{path}").close()
+    data = bytearray(path.read_bytes())
+    data[100:] = bytes(len(data) - 100)
+    path.write_bytes(data)
+    with pytest.raises(CamtrailError, match="malformed"):
+        Store.open(f"sqlite:///{path}", read_only=True)
+
+
+def test_the_writer_is_durable(url: str) -> None:
+    with Store.open(url) as store, store._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL

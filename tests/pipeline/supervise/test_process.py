@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.supervise import process as module
+from pipeline.supervise.process import Process, State
+from tests.pipeline.bus.samples import wait_for
+
+
+def program(tmp_path: Path, code: str, ends: bool = True) -> Process:
+    process = Process("p", [sys.executable, "-c", code], tmp_path / "logs" / "p.log", ends)
+    process.policy.base = 0.01
+    return process
+
+
+def test_the_end_of_a_file_is_an_end(tmp_path: Path) -> None:
+    process = program(tmp_path, "print('hello')")
+    assert wait_for(process.poll)
+    assert (process.state, process.restarts, process.pid) == (State.ENDED, 0, None)
+    assert not process.poll()
+    assert (tmp_path / "logs" / "p.log").read_text() == "hello\n"
+
+
+def test_a_live_camera_that_ends_is_started_again(tmp_path: Path) -> None:
+    process = program(tmp_path, "", ends=False)
+    assert wait_for(lambda: process.poll() or process.restarts == 2)
+    assert process.state in (State.RUNNING, State.WAITING)
+
+
+def test_what_crashes_is_started_again_until_it_is_quarantined(tmp_path: Path) -> None:
+    process = program(tmp_path, "raise ValueError('rtsp://me:secret@host/1 is odd')")
+    deaths = 0
+    while process.state is not State.QUARANTINED:
+        assert wait_for(process.poll)
+        deaths += 1
+    assert (deaths, process.restarts) == (5, 4)
+    assert process.message == "ValueError: rtsp://me:***@host/1 is odd"
+
+
+def test_a_user_error_is_quarantined_with_its_text(tmp_path: Path) -> None:
+    code = "import sys; print('camtrail: gate.mp4: no such file', file=sys.stderr); sys.exit(2)"
+    process = program(tmp_path, code)
+    assert wait_for(process.poll)
+    assert process.state is State.QUARANTINED
+    assert process.message == "gate.mp4: no such file"
+    assert not process.poll()  # not soon again
+    assert process.pid is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"event": "cannot go on", "error": "disk full", "level": "error"}',
+            "cannot go on: disk full",
+        ),
+        ("[1, 2]", "[1, 2]"),
+        ("42", "42"),
+        ("", "died with status 1"),
+    ],
+)
+def test_the_last_words_are_those_of_this_life(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "p.log").write_text("of a former life\n")
+    process = program(tmp_path, f"print({line!r}); raise SystemExit(1)")
+    assert wait_for(process.poll)
+    assert process.message == message
+
+
+def test_what_lives_long_is_out_of_quarantine(tmp_path: Path) -> None:
+    process = program(tmp_path, "import time; time.sleep(60)")
+    process.state = State.QUARANTINED
+    process.poll()
+    assert process.state is State.QUARANTINED
+    process.policy.fast = 0.01
+    assert wait_for(lambda: process.poll() or process.state is State.RUNNING)
+    process.kill()
+    assert wait_for(process.poll)
+    assert process.message == "died with status -9"
+
+
+def test_terminate_stops_for_good(tmp_path: Path) -> None:
+    process = program(tmp_path, "import time; time.sleep(60)")
+    process.poll()
+    assert not process.stopped()
+    process.terminate()
+    assert wait_for(process.stopped)
+    assert not process.poll()
+    assert process.state is State.STOPPED
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    process = program(tmp_path, "")
+    process.poll()
+    assert "cannot be started" in process.message
+
+
+def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LOG_BYTES", 3)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "p.log").write_text("old\n")
+    process = program(tmp_path, "print('new')")
+    assert wait_for(process.poll)
+    assert (tmp_path / "logs" / "p.log").read_text() == "new\n"
+    assert (tmp_path / "logs" / "p.log.1").read_text() == "old\n"
+
+
+def test_a_child_is_told_to_stop_when_its_parent_is_killed(tmp_path: Path) -> None:
+    child = "import os, signal, sys, time\n"
+    child += (
+        "signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1], 'w').close(), os._exit(0)))"
+    )
+    child += "\nprint('ready', flush=True); time.sleep(60)"
+    parent = (
+        "import subprocess, sys, time\nfrom pipeline.child import spawn\n"
+        "child = spawn([sys.executable, '-c', sys.argv[1], sys.argv[2]], subprocess.PIPE)\n"
+        "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)"
+    )
+    mark = tmp_path / "told"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent, child, str(mark)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    assert os.getsid(pid) != os.getsid(process.pid)  # Ctrl-C does not reach it
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert wait_for(mark.exists)
+    assert wait_for(lambda: not psutil.pid_exists(pid) or _zombie(pid))
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

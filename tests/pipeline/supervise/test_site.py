@@ -1,0 +1,184 @@
+"""`camtrail run` with the real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipeline.bus import last_numbers
+from pipeline.config import Site
+from pipeline.records import CameraState
+from pipeline.store import Store
+from tests.pipeline.bus.samples import wait_for
+from tests.pipeline.live import small_site, stored_updates
+
+SECONDS = 12
+
+
+class Run:
+    """A `camtrail run`, and what it says."""
+
+    def __init__(self, path: Path, *arguments: str) -> None:
+        self.log = path.with_name("run.log")
+        command = [sys.executable, "-m", "pipeline.cli", "run", str(path), *arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([*command, "--json-logs"], stdout=log, stderr=log)
+
+    def lines(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def pids(self, name: str) -> list[int]:
+        """Of all lives of a process, by the log."""
+        return [
+            line["pid"]
+            for line in self.lines()
+            if line["event"] == "started" and line["process"] == name
+        ]
+
+    def kill_and_wait_for_restart(self, name: str) -> None:
+        before = self.pids(name)
+        os.kill(before[-1], signal.SIGKILL)
+        assert wait_for(lambda: len(self.pids(name)) > len(before), 60)
+
+    def all_gone(self) -> bool:
+        names = {line["process"] for line in self.lines() if line["event"] == "started"}
+        return not any(_runs(pid) for name in names for pid in self.pids(name))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert wait_for(self.all_gone, 60)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def published(site: Site) -> int:
+    return sum(sum(last_numbers(site, camera).values()) for camera in site.cameras)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_site(tmp_path_factory.mktemp("videos"), SECONDS)[0]
+
+
+@pytest.fixture
+def path(videos: Path, tmp_path: Path) -> Path:
+    """The site, with an empty data directory."""
+    text = videos.read_text().replace("source: ", f"source: {videos.parent}/")
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    return path
+
+
+def load(path: Path) -> Site:
+    from pipeline.config import load_site
+
+    return load_site(path)
+
+
+def test_files_are_read_to_their_end_though_everything_is_killed_once(path: Path) -> None:
+    text = path.read_text().replace("cameras:\n", "cameras:\n  ghost: {source: missing.mp4}\n")
+    path.write_text(text)
+    site = load(path)
+    run = Run(path, "--until-end")
+    assert wait_for(lambda: published(site) > 8 and stored_updates_or_none(site), 120)
+    for name in ("redis", "matcher", next(n for n in site.cameras if n != "ghost")):
+        run.kill_and_wait_for_restart(name)
+    assert run.process.wait(240) == 1  # for the ghost
+    assert run.all_gone()
+    said = {line.get("camera"): line for line in run.lines() if "not read" in line["event"]}
+    assert list(said) == ["ghost"]
+    assert "missing.mp4" in said["ghost"]["error"]
+    store = Store.open(site.store_url, read_only=True)
+    records = {record.camera: record for record in store.cameras()}
+    assert records.pop("ghost").state is CameraState.LOST
+    for record in records.values():
+        assert (record.state, record.frames) == (CameraState.ENDED, SECONDS * 10)
+    counts = store.counts()
+    assert (counts.duplicates, counts.missing, counts.undecided) == (0, 0, 0)
+    before = stored_updates(site)
+    assert len(before) == len(set(before)) > 0
+
+    again = Run(path, "--until-end")
+    assert again.process.wait(120) == 1
+    skipped = [line["camera"] for line in again.lines() if "nothing is read again" in line["event"]]
+    assert sorted(skipped) == sorted(records)
+    assert stored_updates(site) == before
+
+
+def stored_updates_or_none(site: Site) -> object:
+    try:
+        return stored_updates(site)
+    except Exception:  # not there yet
+        return None
+
+
+def test_a_clean_stop_leaves_nothing_behind_and_a_second_run_is_refused(path: Path) -> None:
+    site = load(path)
+    run = Run(path)
+    assert wait_for(lambda: published(site) > 4, 120)
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(path)]
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"another `camtrail run` (process {run.process.pid})" in second.stderr
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(60) == 0
+    assert run.all_gone()
+    store = Store.open(site.store_url, read_only=True)
+    assert store.counts().missing == 0
+    stored = {record.camera: record for record in store.cameras()}
+    assert set(stored) == set(site.cameras)
+
+
+def test_the_children_stop_when_the_supervisor_is_killed(path: Path) -> None:
+    run = Run(path)
+    expected = {"redis", "matcher", *load(path).cameras}
+    assert wait_for(lambda: all(run.pids(name) for name in expected), 60)
+    run.process.kill()
+    run.process.wait()
+    assert wait_for(run.all_gone, 60)
+
+
+def test_on_a_terminal_there_is_a_table(path: Path) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(path)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(command, stderr=slave, stdout=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    while b"spool" not in shown or b"gate" not in shown or b"matcher" not in shown:
+        shown += os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    try:
+        while os.read(master, 4096):
+            pass
+    except OSError:
+        pass  # the terminal is closed
+    assert process.wait(60) in (0, 130)
+    os.close(master)
+
+
+def test_until_end_never_comes_for_a_live_camera(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("site: s\ncameras:\n  door: {source: 'rtsp://u:secret@door.example/1'}\n")
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(path), "--until-end"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "door is live and never ends" in answer.stderr
+    assert "secret" not in answer.stderr

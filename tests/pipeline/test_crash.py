@@ -1,0 +1,164 @@
+"""``kill -9`` of the workers, the matcher and Redis, ten times each, at random moments.
+
+What was published is read from the workers' spools while they run, by a reader of the test's own;
+afterwards the store must have exactly that.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import msgpack
+import redis
+
+from pipeline.bus import EmbeddedServer, Keys, connect, last_numbers
+from pipeline.config import Site
+from pipeline.store import Store
+from tests.pipeline.live import small_site, stored_updates
+
+KILLS = 10
+SECONDS = 40
+Update = tuple[str, str, int, int]
+
+
+class SpoolReader(threading.Thread):
+    """Collects every update that ever stood in a spool: ``(camera, run, track, seq)``."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(daemon=True)
+        self.updates: set[Update] = set()
+        self._site = site
+        self._done = threading.Event()
+        self._sizes: dict[Path, int] = {}
+
+    def run(self) -> None:
+        while not self._done.wait(0.1):
+            self.scan()
+
+    def finish(self) -> set[Update]:
+        self._done.set()
+        self.join()
+        self.scan()
+        return self.updates
+
+    def scan(self) -> None:
+        for path in self._site.spool_dir.glob("*/*.seg"):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            if self._sizes.get(path) == len(data):
+                continue
+            self._sizes[path] = len(data)
+            while len(data) >= 8:
+                length, crc = struct.unpack_from("<II", data)
+                payload, data = data[8 : 8 + length], data[8 + length :]
+                if len(payload) == length and zlib.crc32(payload) == crc:
+                    self._collect(msgpack.unpackb(payload)[2])
+
+    def _collect(self, messages: list[bytes]) -> None:
+        for message in messages:
+            if message[1:2] == b"u":
+                camera, run, _, track, seq = msgpack.unpackb(message[2:])[:5]
+                self.updates.add((camera, run, track, seq))
+
+
+class Programs:
+    """The real programs; each is started again as soon as it is killed."""
+
+    def __init__(self, path: Path, site: Site) -> None:
+        self.site = site
+        self.path = path
+        self.redis = EmbeddedServer(site)
+        self.redis.start()
+        self.children = {name: self.start(name) for name in ("matcher", *site.cameras)}
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        role = ["matcher"] if name == "matcher" else ["worker", "--camera", name]
+        with (self.site.data_dir / f"{name}.log").open("ab") as log:
+            command = [sys.executable, "-m", "pipeline.cli", *role, str(self.path)]
+            return subprocess.Popen(command, stdout=log, stderr=log)
+
+    def at_work(self, name: str) -> bool:
+        """Whether this one has done something since it was last started."""
+        if name == "redis":
+            return True
+        key = (
+            Keys(self.site.site).matcher if name == "matcher" else Keys(self.site.site).health(name)
+        )
+        try:
+            health = connect(self.site).hgetall(key)
+        except redis.RedisError:
+            return False
+        counter = b"committed" if name == "matcher" else b"published"
+        ours = health.get(b"pid") == str(self.children[name].pid).encode()
+        return ours and int(health.get(counter, 0)) > 0
+
+    def kill(self, name: str) -> None:
+        if name == "redis":
+            assert self.redis.pid is not None
+            os.kill(self.redis.pid, signal.SIGKILL)
+            while self.redis.alive:
+                time.sleep(0.005)
+            self.redis.start()
+            return
+        child = self.children[name]
+        assert child.poll() is None, f"{name} ended with {child.poll()} before it was killed"
+        child.kill()
+        child.wait()
+        self.children[name] = self.start(name)
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            child.kill()
+            child.wait()
+        self.redis.stop()
+
+
+def test_every_published_update_is_stored_exactly_once(tmp_path: Path) -> None:
+    path, site = small_site(tmp_path, SECONDS)
+    rng = random.Random(7)
+    left = Counter({"matcher": KILLS, "redis": KILLS})
+    left.update({name: KILLS // len(site.cameras) for name in site.cameras})
+    programs = Programs(path, site)
+    reader = SpoolReader(site)
+    reader.start()
+    try:
+        while left.total():
+            # As a rule something that is at work; sometimes something that is just starting.
+            names = list(left.elements())
+            ready = [name for name in names if programs.at_work(name)]
+            if rng.random() < 0.1:
+                ready = names
+            if ready:
+                name = rng.choice(ready)
+                programs.kill(name)
+                left[name] -= 1
+            time.sleep(rng.uniform(0.1, 1.5))  # the random moment is what is tested
+        for camera in site.cameras:
+            assert programs.children[camera].wait(240) == 0
+    finally:
+        programs.stop()
+    published = reader.finish()
+    stored = stored_updates(site)
+    assert len(published) > 20
+    assert len(stored) == len(set(stored))
+    assert set(stored) == published
+    store = Store.open(site.store_url, read_only=True)
+    counts = store.counts()
+    assert (counts.duplicates, counts.missing) == (0, 0)
+    for record in store.cameras():
+        numbers = last_numbers(site, record.camera)
+        assert len(numbers) > KILLS // len(site.cameras) / 2  # it was killed at work
+        assert record.frames == SECONDS * 10  # no frame was left out, none was read twice
+        assert record.dropped == 0
