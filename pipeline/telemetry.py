@@ -23,7 +23,7 @@ def configure(component: str, json: bool | None = None, level: int = logging.INF
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
-        else structlog.dev.ConsoleRenderer()
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -31,23 +31,18 @@ def configure(component: str, json: bool | None = None, level: int = logging.INF
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, *_finish(as_json), renderer],
+        processors=[*shared, *_FINISH, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(component=component)
-    _route_standard_logging(shared, as_json, renderer)
+    _route_standard_logging(shared, renderer)
 
 
 def get_logger(name: str) -> Any:
     """A structlog logger: ``log.info("event", key=value)``."""
     return structlog.get_logger(module=name.removeprefix("pipeline."))
-
-
-def _finish(as_json: bool) -> list[Any]:
-    # The console renderer shows a traceback itself; either way it is redacted as text first.
-    return [structlog.processors.format_exc_info, _redact] if as_json else [_redact]
 
 
 def _redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +61,11 @@ def _redacted(value: Any) -> Any:
     return value
 
 
-def _route_standard_logging(shared: list[Any], as_json: bool, renderer: Any) -> None:
+# A traceback becomes text first: a pretty one would show the values of variables.
+_FINISH: list[Any] = [structlog.processors.format_exc_info, _redact]
+
+
+def _route_standard_logging(shared: list[Any], renderer: Any) -> None:
     """Sends what libraries log through the same processors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -74,7 +73,7 @@ def _route_standard_logging(shared: list[Any], as_json: bool, renderer: Any) -> 
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_finish(as_json),
+                *_FINISH,
                 renderer,
             ],
         )

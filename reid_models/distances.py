@@ -33,7 +33,7 @@ def squared_euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """Lengths of the differences of rows (N, D) and (M, D): (N, M)."""
-    return np.sqrt(squared_euclidean(a, b))
+    return np.asarray(np.sqrt(squared_euclidean(a, b)))
 
 
 def _check(a: FloatArray, b: FloatArray) -> None:

@@ -38,6 +38,7 @@ def to_batch(crops: Sequence[Image], spec: InputSpec) -> npt.NDArray[np.float32]
         batch[index] = resize(crop, spec.height, spec.width)
     if spec.colour == "bgr":
         batch = batch[..., ::-1]
-    mean = np.asarray(spec.mean, np.float32)
-    scale = 1 / np.asarray(spec.std, np.float32)
-    return (batch.astype(np.float32) - mean) * scale
+    normalised = batch.astype(np.float32)
+    normalised -= np.array(spec.mean, np.float32)
+    normalised /= np.array(spec.std, np.float32)
+    return normalised

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ def count_frames(path: Path) -> int:
 
 def _clear(out: Path) -> None:
     """Removes what a former demo added to its simulation, which replaces its own files itself."""
-    if (out / "site.json").exists():
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        json.loads((out / "site.json").read_text())["simulation"]  # else it is not ours
         for name in (PAGE, RESULT):
             (out / name).unlink(missing_ok=True)
 

@@ -48,6 +48,7 @@ def examine(path: Path) -> Iterable[Check]:
         checks += [
             ("disk", lambda: host.disk(site)),
             ("redis", lambda: parts.server(site)),
+            ("store", lambda: parts.store(site)),
             ("detector", lambda: parts.detector(site)),
             ("encoder", lambda: parts.encoder(site)),
             ("cameras", lambda: parts.cameras(site, path)),

@@ -1,7 +1,8 @@
-"""Checks of what the configuration names: weights, Redis, cameras."""
+"""Checks of what the configuration names: weights, Redis, store, cameras."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pipeline.bus.server import find_server
 from pipeline.config import DEMO_ENCODER, Site, redact, redact_url
 from pipeline.doctor.check import Check, fail, ok, warn
 from pipeline.errors import CamtrailError
+from pipeline.store import Store
+from pipeline.store.connection import database_file
 
 MAX_SKEW = 1.0  # seconds between this clock and that of Redis' host
 PROBE_SECONDS = 20.0  # beyond a camera's own time-outs: Python and the libraries start
@@ -39,7 +42,7 @@ def encoder(site: Site) -> Iterator[Check]:
 
     runtime = EncoderRuntime(site.encoder, threads=1)
     detail = f"{site.encoder.path}, {runtime.dimension}-d, {runtime.fingerprint[:12]}"
-    stored = stored_fingerprint(site)
+    stored = _stored_fingerprint(site)
     if stored is not None and stored != runtime.fingerprint:
         yield fail(
             "encoder",
@@ -136,12 +139,28 @@ def _camera(site: Site, path: Path, name: str) -> Check:
     return ok(title, detail)
 
 
-def stored_fingerprint(site: Site) -> str | None:
-    """The fingerprint of the encoder that made the embeddings in the store, if there are any."""
-    from pipeline.store import Store
+def store(site: Site) -> Iterator[Check]:
+    """Whether the store can be read."""
+    if not _stored(site):
+        yield ok("store", "nothing stored so far")
+        return
+    with Store.open(site.store_url, read_only=True) as database:
+        counts = database.counts()
+    yield ok("store", f"{counts.identities} identities, {counts.tracklets} tracklets")
 
-    try:
-        with Store.open(site.store_url, read_only=True) as store:
-            return store.fact("fingerprint")
-    except CamtrailError:  # nothing stored so far
+
+def _stored(site: Site) -> bool:
+    file = database_file(site.store_url)
+    return file is None or file.exists()
+
+
+def _stored_fingerprint(site: Site) -> str | None:
+    """That of the encoder that made the embeddings in the store, if there are any."""
+    if not _stored(site):
         return None
+    with (
+        contextlib.suppress(CamtrailError),  # the check of the store says so
+        Store.open(site.store_url, read_only=True) as database,
+    ):
+        return database.fact("fingerprint")
+    return None

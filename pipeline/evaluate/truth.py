@@ -56,11 +56,14 @@ def read_truth(folder: Path, cameras: Iterable[str]) -> dict[str, Truth]:
 
     Raises:
         CamtrailError: the folder or a camera's file is missing, a row does not make sense (named
-            with file and line), or no row counts.
+            with file and line), or no row of any camera counts.
     """
     if not folder.is_dir():
         raise CamtrailError(f"{folder}: no such folder; --truth takes one with CAMERA.gt.txt files")
-    return {camera: _read_file(folder / f"{camera}.gt.txt", camera) for camera in cameras}
+    truth = {camera: _read_file(folder / f"{camera}.gt.txt", camera) for camera in cameras}
+    if not any(len(camera.people) for camera in truth.values()):  # one may have seen nobody
+        raise CamtrailError(f"{folder}: no file holds a row that counts: frame,id,x,y,w,h,1")
+    return truth
 
 
 def _read_file(path: Path, camera: str) -> Truth:
@@ -90,8 +93,6 @@ def _read_file(path: Path, camera: str) -> Truth:
             )
         seen[row[:2]] = number
         people.append(row)
-    if not people:
-        raise CamtrailError(f"{path}: holds no row that counts; expected frame,id,x,y,w,h,1")
     return Truth(Boxes.of(people), Boxes.of(ignored))
 
 

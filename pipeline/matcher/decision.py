@@ -17,10 +17,14 @@ import numpy as np
 from pipeline.matcher.assignment import assign
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.presence import CONTINUATION_SECONDS, Standing, Timeline, standing
-from pipeline.matcher.scoring import MARGIN, TRANSIT_BONUS, Thresholds, terms
+from pipeline.matcher.scoring import CONTINUATION_BONUS, MARGIN, TRANSIT_BONUS, Thresholds, terms
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
-from pipeline.records import FloatArray, TrackletKey
+from pipeline.records import TrackletKey
+
+NEAREST = 32  # prototypes that are looked at first
+MOST = 512  # prototypes that are looked at where too many of the nearest are impossible
+ENOUGH = 4  # possible identities to choose from
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +74,26 @@ class Site(Protocol):
     def settle(self, choice: Choice) -> int:
         """Carries a decision out; gives the identity."""
 
-    def broken_off(self, camera: str, since: float) -> Iterable[int]:
-        """The identities whose tracklet in a camera was last seen at ``since`` or later."""
+    def last_seen(self) -> Mapping[str, Sequence[tuple[float, int]]]:
+        """For each camera when it lately saw which identity last."""
 
 
 class Options:
-    """The options of some tracklets, kept up to date while others are settled."""
+    """The options of some tracklets, kept up to date while others are settled.
+
+    Each tracklet gets the identities most like it, until `ENOUGH` of them are possible, and those
+    whose track just broke off in its camera.
+    """
 
     def __init__(self, site: Site, ready: Sequence[Tracklet]) -> None:
         self._site = site
-        self._floor = site.thresholds.new - TRANSIT_BONUS
+        self._floor = site.thresholds.new - (TRANSIT_BONUS if site.topology.has_transit else 0)
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
-        embeddings = self._embeddings(ready)
-        found = site.gallery.search(embeddings, self._floor)
-        for tracklet, embedding, alike in zip(ready, embeddings, found, strict=True):
-            since = tracklet.visit.start - CONTINUATION_SECONDS
-            for identity in sorted(alike | set(site.broken_off(tracklet.key.camera, since))):
-                similarity = site.gallery.similarity(identity, embedding[None])[0]
-                self._rate(tracklet, identity, float(similarity))
+        self._row = {t.key: row for row, t in enumerate(ready)}
+        self._embeddings = np.array([t.embedding for t in ready], np.float32)
+        self._rate_broken_off(ready)
+        left = self._search(ready, NEAREST)
+        self._search(left, MOST)
 
     def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
         return self._of[tracklet.key]
@@ -99,16 +105,57 @@ class Options:
             Those for whom it is an option.
         """
         touched: set[TrackletKey] = set()
-        if not rest:
-            return touched
-        similarities = self._site.gallery.similarity(identity, self._embeddings(rest))
-        for tracklet, similarity in zip(rest, similarities, strict=True):
+        similarities = self._site.gallery.similarity(identity, self._embeddings).tolist()
+        for tracklet in rest:
+            similarity = similarities[self._row[tracklet.key]]
             known = self._of[tracklet.key].pop(identity, None)
             if known is not None or similarity >= self._floor:
-                self._rate(tracklet, identity, float(similarity))
+                self._rate(tracklet, identity, similarity)
             if identity in self._of[tracklet.key]:
                 touched.add(tracklet.key)
         return touched
+
+    def _search(self, ready: Sequence[Tracklet], nearest: int) -> list[Tracklet]:
+        """Rates the identities of the nearest prototypes; gives those for whom farther ones might
+        matter.
+        """
+        queries = self._embeddings[[self._row[t.key] for t in ready]]
+        found = self._site.gallery.search(queries, nearest, self._floor)
+        left = []
+        for tracklet, (alike, more) in zip(ready, found, strict=True):
+            if not self._rate_all(tracklet, alike) and more:
+                left.append(tracklet)
+        return left
+
+    def _rate_broken_off(self, ready: Sequence[Tracklet]) -> None:
+        """Rates those whom the camera saw last just before: the track may go on."""
+        last_seen = self._site.last_seen()
+        floor = self._floor - CONTINUATION_BONUS
+        for tracklet in ready:
+            start = tracklet.visit.start
+            recent = {
+                identity
+                for end, identity in last_seen.get(tracklet.key.camera, ())
+                if start - CONTINUATION_SECONDS <= end < start
+            }
+            for identity in sorted(recent):
+                similarity = self._similarity(tracklet, identity)
+                if similarity >= floor:
+                    self._rate(tracklet, identity, similarity)
+
+    def _rate_all(self, tracklet: Tracklet, identities: Iterable[int]) -> bool:
+        """Rates identities, the most alike first, until enough are possible; whether they were."""
+        own = self._of[tracklet.key]
+        for identity in identities:
+            if identity not in own:
+                self._rate(tracklet, identity, self._similarity(tracklet, identity))
+            if sum(o.standing is Standing.POSSIBLE for o in own.values()) >= ENOUGH:
+                return True
+        return False
+
+    def _similarity(self, tracklet: Tracklet, identity: int) -> float:
+        row = self._row[tracklet.key]
+        return float(self._site.gallery.similarity(identity, self._embeddings[row : row + 1])[0])
 
     def _rate(self, tracklet: Tracklet, identity: int, similarity: float) -> None:
         fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
@@ -118,10 +165,6 @@ class Options:
         score = round(sum(parts.values()), 5)
         if score >= self._site.thresholds.new:
             self._of[tracklet.key][identity] = Option(identity, fit.standing, parts, score)
-
-    @staticmethod
-    def _embeddings(tracklets: Sequence[Tracklet]) -> FloatArray:
-        return np.array([t.embedding for t in tracklets], np.float32)
 
 
 def decide(site: Site, ready: Sequence[Tracklet], now: float) -> None:

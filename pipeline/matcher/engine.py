@@ -164,14 +164,13 @@ class Engine:
         self._attach(tracklet, assignment)
         return identity
 
-    def broken_off(self, camera: str, since: float) -> set[int]:
-        """The identities whose tracklet in this camera was last seen at ``since`` or later."""
-        recent = (
-            t.assignment.identity
-            for t in self._tracklets.values()
-            if t.assignment is not None and t.key.camera == camera and t.visit.end >= since
-        )
-        return {identity for identity in recent if identity in self.timelines}
+    def last_seen(self) -> dict[str, list[tuple[float, int]]]:
+        """For each camera when it lately saw which identity last."""
+        seen: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+        for t in self._tracklets.values():
+            if t.assignment is not None and t.assignment.identity in self.timelines:
+                seen[t.key.camera].append((t.visit.end, t.assignment.identity))
+        return seen
 
     def _resume(self, snapshot: Snapshot) -> None:
         self._numbers = count(snapshot.next_identity)

@@ -16,8 +16,6 @@ import numpy as np
 
 from pipeline.records import FloatArray, TrackletKey
 
-FIRST_SEARCH = 32  # rows; more are asked for only where all of these are near enough
-_MOST_ROWS = 1024
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
 
@@ -96,38 +94,32 @@ class Gallery:
         for key in list(self._by_identity.get(identity, ())):
             self.remove(key)
 
-    def search(self, queries: FloatArray, floor: float) -> list[set[int]]:
-        """The identities with a prototype of similarity ``floor`` or more to each of the queries
-        (n, D): all of them, up to the nearest 1,024 prototypes.
+    def search(
+        self, queries: FloatArray, nearest: int, floor: float
+    ) -> list[tuple[list[int], bool]]:
+        """The identities of the ``nearest`` prototypes to each of the queries (n, D), the nearest
+        first, as far as their similarity is ``floor`` or more; and whether there may be others.
         """
-        found: list[set[int]] = [set() for _ in queries]
-        if self._index is None or not self._keys:
-            return found
-        left, k = np.arange(len(queries)), FIRST_SEARCH
-        while len(left):
-            k = min(k, len(self._keys))
-            similarities, rows = self._index.search(queries[left], k)
-            for place, near, values in zip(left, rows, similarities, strict=True):
-                found[place] = {
-                    self._owners[r] for r, s in zip(near, values, strict=True) if s >= floor
-                }
-            if k in (len(self._keys), _MOST_ROWS):
-                break
-            left = left[similarities[:, -1] >= floor]
-            k = min(4 * k, _MOST_ROWS)
-        return found
+        if self._index is None or not self._keys or not len(queries):
+            return [([], False) for _ in queries]
+        similarities, rows = self._index.search(queries, min(nearest, len(self._keys)))
+        within = (similarities >= floor).sum(axis=1)
+        most = nearest if nearest < len(self._keys) else -1
+        return [
+            (list(dict.fromkeys(self._owners[row] for row in near[:count])), count == most)
+            for near, count in zip(rows.tolist(), within.tolist(), strict=True)
+        ]
 
     def similarity(self, identity: int, queries: FloatArray) -> FloatArray:
         """How alike an identity is to each query (n, D): (n,), -1 if it has no prototype."""
         keys = self._by_identity.get(identity)
         if not keys:
             return np.full(len(queries), -1.0, np.float32)
-        rows = [self._rows[key] for key in keys]
-        products = queries @ self._view[rows].T
-        if len(rows) == 1:
-            return np.asarray(products[:, 0])
-        best = np.sort(products, axis=1)[:, -2:]
-        return np.asarray(_BEST_SHARE * best[:, 1] + (1 - _BEST_SHARE) * best[:, 0], np.float32)
+        if len(keys) == 1:
+            return np.asarray(queries @ self._view[self._rows[keys[0]]])
+        products = queries @ self._view[[self._rows[key] for key in keys]].T
+        products.sort(axis=1)
+        return np.asarray(_BEST_SHARE * products[:, -1] + (1 - _BEST_SHARE) * products[:, -2])
 
     def _append(
         self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float

@@ -85,14 +85,13 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
 class Fit:
     """How a tracklet fits between the others of an identity.
 
-    ``gap`` is the time from the visit before (NaN: none), ``origin`` that visit's camera,
-    ``window`` the declared transit of the two, ``offset`` how far the tracklet begins from where
-    that visit led, in heights of the box (NaN where it does not follow at once in one camera).
+    ``gap`` is the time from the visit before (NaN: none), ``window`` the declared transit of the
+    two, ``offset`` how far the tracklet begins from where that visit led, in heights of the box
+    (NaN where it does not follow at once in one camera).
     """
 
     standing: Standing
     gap: float = math.nan
-    origin: str = ""
     window: tuple[float, float] | None = None
     offset: float = math.nan
 
@@ -142,32 +141,31 @@ class Timeline:
 
     def fit(self, visit: Visit, topology: Topology) -> Fit:
         """Whether and how ``visit`` may be added."""
-        where = self.standing(visit, topology)
-        if where is Standing.IMPOSSIBLE:
-            return Fit(where)
-        before = max(
-            (v for v in self._visits if v.end <= visit.start + CLOCK_TOLERANCE),
-            key=lambda v: (v.end, v.key),
-            default=None,
-        )
-        after = min(
-            (v for v in self._visits if v.start >= visit.end - CLOCK_TOLERANCE),
-            key=lambda v: (v.start, v.key),
-            default=None,
-        )
+        where = Standing.POSSIBLE
+        before = after = None
+        for other in self._visits:
+            where = max(where, standing(visit, other, topology))
+            if where is Standing.IMPOSSIBLE:
+                return _IMPOSSIBLE
+            if other.end <= visit.start + CLOCK_TOLERANCE:
+                before = other if before is None or other.end >= before.end else before
+            elif other.start >= visit.end - CLOCK_TOLERANCE:
+                after = after or other
         if (before and _too_fast(before, visit, topology)) or (
             after and _too_fast(visit, after, topology)
         ):
-            return Fit(Standing.IMPOSSIBLE)
+            return _IMPOSSIBLE
         if before is None:
             return Fit(where)
         return Fit(
             where,
             gap=max(0.0, visit.start - before.end),
-            origin=before.camera,
             window=_window(before, visit, topology),
             offset=_offset(before, visit),
         )
+
+
+_IMPOSSIBLE = Fit(Standing.IMPOSSIBLE)
 
 
 def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, float] | None:

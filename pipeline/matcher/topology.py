@@ -12,6 +12,11 @@ class Topology:
         self._overlap = {frozenset(pair) for pair in declared.overlap}
         self._transit = {(t.from_, t.to): t.seconds for t in declared.transit}
 
+    @property
+    def has_transit(self) -> bool:
+        """Whether the time of any way is declared."""
+        return bool(self._transit)
+
     def exclusive(self, a: str, b: str) -> bool:
         """Whether nobody can be in both at the same time (in one camera: be two tracklets)."""
         return a == b or frozenset((a, b)) not in self._overlap

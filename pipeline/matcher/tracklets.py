@@ -22,19 +22,20 @@ class Tracklet:
     embedding: FloatArray | None = None
     evidence_at: float = math.inf
     assignment: Assignment | None = None
-    order: tuple[float, TrackletKey] = field(init=False)
+    key: TrackletKey = field(init=False)
 
     def __post_init__(self) -> None:
-        self.order = (self.visit.start, self.visit.key)
+        self.key = self.visit.key
+
+    @property
+    def order(self) -> tuple[float, TrackletKey]:
+        """In which order decisions are taken."""
+        return self.visit.start, self.key
 
     @staticmethod
     def of(update: TrackletUpdate) -> Tracklet:
         """A tracklet of which nothing is known yet but its beginning."""
         return Tracklet(Visit(update.key, update.start, update.start))
-
-    @property
-    def key(self) -> TrackletKey:
-        return self.visit.key
 
     def apply(self, update: TrackletUpdate, known_at: float) -> None:
         """Takes over what an update says."""

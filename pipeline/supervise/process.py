@@ -131,6 +131,8 @@ def _event(line: str) -> str:
     """What a line of a structured log says; any other line as it is."""
     try:
         entry = json.loads(line)
-        return ": ".join(str(entry[key]) for key in ("event", "error") if key in entry)
-    except (ValueError, TypeError):
+    except ValueError:
         return line
+    if not isinstance(entry, dict) or "event" not in entry:
+        return line
+    return ": ".join(str(entry[key]) for key in ("event", "error") if entry.get(key))

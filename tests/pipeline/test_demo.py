@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +25,8 @@ from pipeline.demo.run import Delivery, count_frames, run_demo
 from pipeline.demo.tap import Tap
 from pipeline.errors import CamtrailError
 from pipeline.evaluate.command import evaluate_site
-from pipeline.records import CameraState, Path as TrackPath, Progress, TrackletUpdate
+from pipeline.records import CameraState, Progress, TrackletUpdate
+from pipeline.records import Path as TrackPath
 from pipeline.simulate import SiteOptions
 from tests.pipeline import stored_site
 
@@ -208,7 +210,7 @@ def test_the_tap_counts_what_is_published_also_over_a_restart_of_redis(tmp_path:
         server.stop()
 
 
-def wait_for(condition, seconds: float = 20) -> None:  # noqa: ANN001
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -218,6 +220,7 @@ def wait_for(condition, seconds: float = 20) -> None:  # noqa: ANN001
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     (tmp_path / "report.html").write_text("mine")
+    (tmp_path / "site.json").write_text("{}")
     with pytest.raises(CamtrailError, match="not empty"):
         run_demo(tmp_path, SiteOptions(seed=1), as_json=True)
     assert (tmp_path / "report.html").read_text() == "mine"

@@ -139,6 +139,19 @@ def test_an_encoder_other_than_the_stores(tmp_path: Path) -> None:
     assert "the store holds embeddings of another one (ffffffffffff)" in check.detail
 
 
+def test_the_store(tmp_path: Path) -> None:
+    site = stored_site.create(tmp_path)
+    assert only(parts.store(site)).detail == "nothing stored so far"
+    assert not site.data_dir.exists()
+    stored_site.fill(site, tmp_path)
+    assert only(parts.store(site)).detail == "3 identities, 6 tracklets"
+    for file in site.data_dir.glob("camtrail.sqlite*"):
+        file.write_bytes(b"no database" * 1000)
+    (check,) = guarded("store", lambda: parts.store(site))
+    assert check.status == Status.FAIL
+    assert "camtrail.sqlite" in check.detail
+
+
 def test_embedded_redis_is_found(tmp_path: Path) -> None:
     check = only(parts.server(load_site(site_file(tmp_path))))
     assert check.status == Status.OK

@@ -152,7 +152,7 @@ class _Run:
             mixed_precision="bf16" if bf16 else "no", step_scheduler_with_optimizer=False
         )
         model = IdentityModel(self.network, settings.dimension, self.crops.classes)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.learning_rate)
         steps, warmup = len(self.sampler), settings.warmup_epochs
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(

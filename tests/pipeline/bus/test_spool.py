@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import errno
-import os
+import resource
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,19 @@ def positions(spool: Spool, after: Position = BEGINNING) -> list[Position]:
         for i in range(len(g.messages))
         if Position(g.run, g.first + i) > after
     ]
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """Lets the kernel refuse what goes beyond ``size`` bytes of a file, as a full disk does: what
+    still fits is written.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -95,24 +109,13 @@ class SpoolMachine(RuleBasedStateMachine):
         self.runs += 1
         self.number = 0
 
-    @rule()
-    def full_disk(self) -> None:
+    @rule(limit=st.sampled_from([1, 10, 300]))
+    def full_disk(self, limit: int) -> None:
         """Groups put while the disk is full are there all the same, and written later."""
-        write = os.write
-
-        def refuse(descriptor: int, data: bytes) -> int:
-            written = write(descriptor, data[: len(data) // 2])
-            if written % 2:
-                return written
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        os.write = refuse
-        try:
-            self.append(3, 50, True)
-            self.append(2, 50, False)
-            assert "No space" in self.spool.error
-        finally:
-            os.write = write
+        with no_file_beyond(limit):
+            self.append(3, 300, True)
+            self.append(2, 300, False)
+            assert self.spool.error
         self.spool.flush()
         assert self.spool.error == ""
 
@@ -188,6 +191,33 @@ def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
     assert [p.number for p in held] == list(range(2001 - len(held), 2001))
     assert spool.dropped == 2000 - len(held) > 1000
     assert spool.size <= 80_000
+
+
+def test_a_full_disk_loses_nothing_and_is_told(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, BIG)
+    spool.append(group("R", 1, 4))
+    (segment,) = tmp_path.glob("*.seg")
+    whole = segment.read_bytes()
+    with no_file_beyond(len(whole) + 20):  # the next is written in part
+        spool.append(group("R", 6, 4))
+        assert str(tmp_path) in spool.error
+        assert segment.read_bytes() == whole
+        assert [p.number for p in positions(spool)] == [*range(1, 11)]  # sent all the same
+    spool.append(group("R", 11, 4))
+    assert spool.error == ""
+    spool.close()
+    assert [p.number for p in positions(Spool(tmp_path, BIG))] == [*range(1, 16)]
+
+
+def test_what_waits_in_memory_is_bounded(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 80_000)
+    with no_file_beyond(1):
+        for first in range(1, 2001, 10):
+            spool.append(group("R", first, 9))
+        assert spool.size <= 40_000
+        held = [p.number for p in positions(spool)]
+        assert held == [*range(2001 - len(held), 2001)]
+        assert spool.dropped == 2000 - len(held)
 
 
 def test_the_last_progress_stays_though_all_around_it_is_dropped(tmp_path: Path) -> None:

@@ -141,6 +141,15 @@ def test_a_tracklet_that_is_mostly_somebody_else_does_not_decide_a_visit() -> No
     assert (delay.visits, delay.undecided) == (2, 1)
 
 
+def test_a_camera_that_saw_nobody() -> None:
+    truth = {"a": person(1, range(1, 31), 0), "b": []}
+    for found in ([], [tracklet(2, range(1, 11), 0)]):
+        result = judge(truth, {"a": [tracklet(1, range(1, 31), 0)], "b": found})
+        assert result.per_camera["a"].idf1 == 1.0
+        assert result.per_camera["b"].idf1 == 0.0
+        assert result.overall.idf1 == pytest.approx(60 / (60 + 10 * len(found)))
+
+
 def test_nothing_tracked() -> None:
     result = judge({"a": person(1, range(1, 31), 0)}, {})
     assert (result.identities, result.false_merge_rate) == (0, 0.0)

@@ -32,13 +32,20 @@ def test_reads_boxes_and_ignored_regions(tmp_path: Path) -> None:
         ("1,1.5,0,0,5,5,1\n", "gate.gt.txt:1: frame and id are whole numbers"),
         ("1,1,0,0,0,5,1\n", "gate.gt.txt:1: width and height"),
         ("1,1,0,0,5,5,1\n1,1,9,9,5,5,1\n", r"gate.gt.txt:2: id 1 is already in frame 1 \(line 1\)"),
-        ("", "holds no row that counts"),
-        ("1,1,0,0,5,5,0\n", "holds no row that counts"),
+        ("", "no file holds a row that counts"),
+        ("1,1,0,0,5,5,0\n", "no file holds a row that counts"),
     ],
 )
 def test_names_the_row_that_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(CamtrailError, match=message):
         read_truth(write(tmp_path, text), ["gate"])
+
+
+def test_a_camera_may_have_seen_nobody(tmp_path: Path) -> None:
+    write(tmp_path, "1,1,0,0,5,5,1\n")
+    write(tmp_path, "", "hall")
+    truth = read_truth(tmp_path, ["gate", "hall"])
+    assert [len(camera.people) for camera in truth.values()] == [1, 0]
 
 
 def test_names_the_camera_without_truth(tmp_path: Path) -> None:

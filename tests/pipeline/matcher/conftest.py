@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.bus import EmbeddedServer
 from pipeline.config import Camera, Encoder, Site
+from pipeline.matcher.encoder import EncoderFacts, encoder_facts
+from pipeline.store import Store
 
 
 def write_encoder(path: Path, seed: int) -> str:
@@ -37,14 +39,26 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return path, write_encoder(path, 1)
 
 
+@pytest.fixture(scope="session")
+def encoder_fact(encoder: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a matcher remembers of the encoder once it has read the file."""
+    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('store') / 's.sqlite'}") as store:
+        assert encoder_facts(encoder[0], store) == EncoderFacts(encoder[1], 0.6, 0.5)
+        return store.fact("encoder") or ""
+
+
 @pytest.fixture
-def site(tmp_path: Path, encoder: tuple[Path, str]) -> Site:
-    return Site(
+def site(tmp_path: Path, encoder: tuple[Path, str], encoder_fact: str) -> Site:
+    """A site whose matcher need not read the encoder again, which takes seconds."""
+    site = Site(
         site="yard",
         data_dir=tmp_path / "data",
         encoder=Encoder(path=encoder[0]),  # type: ignore[call-arg]
         cameras={name: Camera(source=f"{name}.mp4") for name in "abc"},  # type: ignore[call-arg]
     )
+    with Store.open(site.store_url) as store:
+        store.remember("encoder", encoder_fact)
+    return site
 
 
 @pytest.fixture

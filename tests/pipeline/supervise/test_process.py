@@ -61,7 +61,7 @@ def test_a_user_error_is_quarantined_with_its_text(tmp_path: Path) -> None:
             "cannot go on: disk full",
         ),
         ("[1, 2]", "[1, 2]"),
-        ("42", "42"),
+        ('{"json": 1}', '{"json": 1}'),
         ("", "died with status 1"),
     ],
 )

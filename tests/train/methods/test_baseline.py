@@ -39,7 +39,7 @@ def test_learns_and_writes_what_it_promises(market: Path, tmp_path: Path) -> Non
     )
     assert [epoch.number for epoch in reports] == list(range(1, 13))
     assert reports[-1].remaining == 0
-    assert reports[-1].accuracy > 0.9 > reports[0].accuracy
+    assert reports[-1].accuracy > 0.5 > 2 * reports[0].accuracy  # 1/8 would be chance
     assert reports[-1].triplet_loss < reports[0].triplet_loss
     assert json.loads((out / "run.json").read_text()) == json.loads(json.dumps(result))
     encoder = load_encoder(out / "encoder.safetensors", "cpu")

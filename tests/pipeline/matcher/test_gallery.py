@@ -1,0 +1,96 @@
+"""The gallery against a naive one in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.matcher.gallery import Gallery
+from pipeline.records import FloatArray, TrackletKey
+from tests.pipeline.matcher.synthetic import at_cosine, unit
+
+D = 16
+
+
+def key(track: int, camera: str = "a") -> TrackletKey:
+    return TrackletKey(camera, "R", track)
+
+
+def vector(seed: int) -> FloatArray:
+    return unit(np.random.default_rng(seed).standard_normal(D))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["put", "put", "put", "remove", "forget"]),
+            st.integers(0, 5),
+            st.integers(0, 12),
+            st.integers(0, 50),
+        ),
+        max_size=40,
+    )
+)
+def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int]]) -> None:
+    gallery = Gallery(per_camera=100)
+    plain: dict[TrackletKey, tuple[int, FloatArray]] = {}
+    for step, identity, track, seed in steps:
+        if step == "put":
+            owner = plain[key(track)][0] if key(track) in plain else identity
+            gallery.put(owner, key(track), vector(seed), 1.0)
+            plain[key(track)] = (owner, vector(seed))
+        elif step == "remove":
+            gallery.remove(key(track))
+            plain.pop(key(track), None)
+        else:
+            gallery.forget(identity)
+            plain = {k: v for k, v in plain.items() if v[0] != identity}
+    assert len(gallery) == len(plain)
+    query = vector(99)
+    similarities: dict[int, list[float]] = {}
+    for owner, embedding in plain.values():
+        value = float(np.dot(embedding.astype(np.float64), query.astype(np.float64)))
+        similarities.setdefault(owner, []).append(value)
+    ((found, more),) = gallery.search(query[None], 1000, -1.0)
+    assert found == sorted(similarities, key=lambda i: -max(similarities[i]))
+    assert not more
+    for owner, values in similarities.items():
+        best = sorted(values)[-2:]
+        expected = 0.75 * best[-1] + 0.25 * best[0]
+        np.testing.assert_allclose(gallery.similarity(owner, query[None]), [expected], atol=1e-5)
+
+
+def test_the_floor_and_the_count_bound_the_search() -> None:
+    gallery = Gallery(4)
+    rng = np.random.default_rng(0)
+    query = vector(0)
+    for n in range(20):
+        gallery.put(n, key(n), at_cosine(query, 1 - n / 20, rng), 1.0)
+    assert gallery.search(query[None], 32, 0.775) == [([0, 1, 2, 3, 4], False)]
+    assert gallery.search(query[None], 3, 0.775) == [([0, 1, 2], True)]
+    assert gallery.search(query[None], 8, 0.775) == [([0, 1, 2, 3, 4], False)]
+
+
+def test_nobody_is_found_in_an_empty_gallery() -> None:
+    gallery = Gallery(4)
+    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False)]
+    assert gallery.similarity(1, vector(1)[None]).tolist() == [-1.0]
+    gallery.put(1, key(1), vector(1), 1.0)
+    gallery.remove(key(1))
+    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False)]
+
+
+def test_of_the_two_nearest_the_one_of_less_quality_goes() -> None:
+    rng = np.random.default_rng(1)
+    gallery = Gallery(per_camera=2)
+    front, back = vector(1), vector(2)
+    assert gallery.put(7, key(1), front, 3.0) is None
+    assert gallery.put(7, key(2), back, 1.0) is None
+    assert gallery.put(7, key(9, "b"), front, 1.0) is None  # counted by camera
+    assert gallery.put(7, key(3), at_cosine(front, 0.95, rng), 2.0) == key(3)
+    assert gallery.put(7, key(4), at_cosine(front, 0.95, rng), 4.0) == key(1)
+    assert gallery.put(7, key(4), front, 5.0) is None  # renewed
+    assert len(gallery) == 3
+    assert key(1) not in gallery
