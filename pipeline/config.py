@@ -50,7 +50,9 @@ class Detector(_Strict):
         str(DEMO_DETECTOR), description="path, or an official name such as yolo11n.pt"
     )
     confidence: float = Field(0.25, gt=0, lt=1)
-    image_size: int = Field(640, ge=64, le=4096, multiple_of=32)
+    image_size: int | None = Field(
+        None, ge=64, le=4096, multiple_of=32, description="longer side; None: as it was trained"
+    )
     device: str = "auto"
     half: bool = False
     batch: int = Field(1, ge=1, le=64, description="frames at once; files only")

@@ -28,12 +28,12 @@ def squared_euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """Squared lengths of the differences of rows (N, D) and (M, D): (N, M), not negative."""
     _check(a, b)
     squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None, :]
-    return np.maximum(squares - 2 * (a @ b.T), 0)
+    return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0))
 
 
 def euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """Lengths of the differences of rows (N, D) and (M, D): (N, M)."""
-    return np.asarray(np.sqrt(squared_euclidean(a, b)))
+    return np.sqrt(squared_euclidean(a, b))
 
 
 def _check(a: FloatArray, b: FloatArray) -> None:

@@ -125,7 +125,6 @@ def _fit(description: Path, out: Path, seed: int, epochs: int, image_size: int) 
         name="run",
         exist_ok=True,
         pretrained=False,
-        single_cls=True,
         epochs=epochs,
         imgsz=image_size,
         batch=16,
@@ -151,7 +150,7 @@ def _without_traces(last: Path, weights: Path, image_size: int) -> None:
     """Copy ultralytics' final checkpoint (half precision, no optimizer) without what it notes of
     the machine it was made on: paths, the state of a git checkout, the date."""
     checkpoint = torch.load(last, map_location="cpu", weights_only=False)  # made a moment ago
-    arguments = {"task": "detect", "imgsz": image_size, "single_cls": True}
+    arguments = {"task": "detect", "imgsz": image_size}
     checkpoint["model"].args = arguments
     kept = {key: checkpoint[key] for key in ("version", "license", "docs", "model")}
     torch.save({**kept, "train_args": arguments, "epoch": -1}, weights)

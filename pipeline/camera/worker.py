@@ -84,7 +84,11 @@ def _await_commit(camera: str, publisher: Publisher, stop: threading.Event) -> N
 
 
 class Worker:
-    """The loop over a camera's pictures; the decoding runs beside it in the source's thread."""
+    """The loop over a camera's pictures; the decoding runs beside it in the source's thread.
+
+    Attributes:
+        frames: how many it has seen.
+    """
 
     def __init__(
         self,
@@ -109,7 +113,7 @@ class Worker:
         )
         self._check = PictureCheck()
         self._fault = ""
-        self._frames = 0
+        self.frames = 0
         self._frame = former.frame if former else 0
         self._covered = former.time if former else source.now()
         self._reported = -math.inf
@@ -153,7 +157,7 @@ class Worker:
             frame = replace(frame, time=max(frame.time, self._covered + _TICK))
         tracking = self._tracker.update(detections, frame.time, frame.index)
         self._tracklets.see(frame, detections, tracking)
-        self._frames += 1
+        self.frames += 1
         self._frame = frame.index
         self._cover(frame.time)
 
@@ -178,7 +182,7 @@ class Worker:
             time=self._covered,
             state=state,
             live=self._source.live,
-            frames=self._frames,
+            frames=self.frames,
             frame=self._frame,
         )
         self._publisher.put([*self._tracklets.flush(end), progress])
@@ -193,7 +197,7 @@ class Worker:
             self._publish(CameraState.LOST, end=True)
         else:
             self._publish(CameraState.RUNNING)
-        log.info("camera done", camera=self._camera, frames=self._frames, frame=self._frame)
+        log.info("camera done", camera=self._camera, frames=self.frames, frame=self._frame)
 
     def _report(self) -> None:
         """Says how the camera is, every few seconds."""
@@ -204,14 +208,14 @@ class Worker:
         source = self._source
         state = "running" if source.connected else "connecting"
         health = _health(self._camera, self._publisher, self._fault or state)
-        health.frames = self._frames
-        health.fps = (self._frames - self._reported_frames) / since
+        health.frames = self.frames
+        health.fps = (self.frames - self._reported_frames) / since
         health.delay = max(0.0, source.now() - self._covered) if source.live else 0.0
         health.tracks = len(self._tracklets)
         health.reconnects = source.reconnects
         health.message = source.message or (f"the picture is {self._fault}" if self._fault else "")
         self._publisher.report(health)
-        self._reported, self._reported_frames = now, self._frames
+        self._reported, self._reported_frames = now, self.frames
 
 
 def unmasked(detections: Detections, masks: Sequence[Sequence[tuple[float, float]]]) -> Detections:

@@ -41,6 +41,7 @@ class Detector:
         self._person = _person_class(self._classes, options.weights)
         self._end_to_end = bool(getattr(model, "end2end", False))
         self._stride = int(model.stride.max())
+        self._size = options.image_size or int(model.args["imgsz"])
         self._type = torch.half if options.half and self._device.type == "cuda" else torch.float
         # channels last: measured a quarter faster than torch's default layout on a CPU
         self._model = model.to(self._device, self._type, memory_format=torch.channels_last)
@@ -66,7 +67,7 @@ class Detector:
     def letterbox(self, image: Image) -> Letterbox:
         """How pictures of this one's size are brought to the network's."""
         height, width = image.shape[:2]
-        return Letterbox.fit(height, width, self._options.image_size, self._stride)
+        return Letterbox.fit(height, width, self._size, self._stride)
 
     def forward(self, batch: Image) -> Any:
         """The bare network on BGR uint8 pictures (n, h, w, 3) of the network's size."""

@@ -16,7 +16,13 @@ import numpy as np
 
 from pipeline.matcher.assignment import assign
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.presence import CONTINUATION_SECONDS, Standing, Timeline, standing
+from pipeline.matcher.presence import (
+    CONTINUATION_SECONDS,
+    HANDOVER_SECONDS,
+    Standing,
+    Timeline,
+    standing,
+)
 from pipeline.matcher.scoring import CONTINUATION_BONUS, MARGIN, TRANSIT_BONUS, Thresholds, terms
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -136,7 +142,7 @@ class Options:
             recent = {
                 identity
                 for end, identity in last_seen.get(tracklet.key.camera, ())
-                if start - CONTINUATION_SECONDS <= end < start
+                if start - CONTINUATION_SECONDS <= end <= start + HANDOVER_SECONDS
             }
             for identity in sorted(recent):
                 similarity = self._similarity(tracklet, identity)

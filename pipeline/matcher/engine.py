@@ -18,7 +18,13 @@ from itertools import count
 from pipeline.config import Matcher
 from pipeline.matcher.decision import Choice, best_alone, decide
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.presence import CONTINUATION_SECONDS, Standing, Timeline, Visit
+from pipeline.matcher.presence import (
+    CONTINUATION_SECONDS,
+    HANDOVER_SECONDS,
+    Standing,
+    Timeline,
+    Visit,
+)
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -372,7 +378,7 @@ class Engine:
         decided = tracklet.assignment is not None or tracklet.embedding is None
         if not (decided and tracklet.visit.ended and self.now >= end + LINGER):
             return False
-        following = bisect.bisect_right(starts, end)
+        following = bisect.bisect_right(starts, max(end - HANDOVER_SECONDS, tracklet.visit.start))
         return following == len(starts) or starts[following] > end + CONTINUATION_SECONDS
 
     def _horizon(self) -> float:

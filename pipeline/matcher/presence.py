@@ -19,6 +19,8 @@ from pipeline.records import FloatArray, Path, TrackletKey
 
 CLOCK_TOLERANCE = 0.25  # seconds by which the clocks of two cameras may disagree
 TRANSIT_TOLERANCE = 0.5  # seconds by which a declared shortest way may be undercut
+HANDOVER_SECONDS = 0.25  # for which two tracks of one camera may both hold one person ...
+HANDOVER_OFFSET = 0.5  # ... in the same place: heights of the box by which they may differ
 CONTINUATION_SECONDS = 2.5  # a track that breaks at an occlusion begins again within these
 _VELOCITY_SECONDS = 0.5  # of the path's end, over which the velocity is taken
 
@@ -73,7 +75,7 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
         return Standing.POSSIBLE
     first, second = (a, b) if (a.start, a.end) <= (b.start, b.end) else (b, a)
     if a.camera == b.camera:
-        apart = second.start > first.end
+        apart = second.start > first.end or _hands_over(first, second)
     else:
         apart = second.start >= first.end - CLOCK_TOLERANCE
     if not apart:
@@ -178,6 +180,18 @@ def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, flo
 def _too_fast(origin: Visit, visit: Visit, topology: Topology) -> bool:
     window = _window(origin, visit, topology)
     return window is not None and visit.start - origin.end < window[0] - TRANSIT_TOLERANCE
+
+
+def _hands_over(first: Visit, second: Visit) -> bool:
+    """Whether the tracker went from one track to the other on the same person, and held both for
+    an instant: that is one place.
+    """
+    together = first.end - second.start
+    return (
+        0 <= together <= HANDOVER_SECONDS + 1e-6
+        and second.end > first.end
+        and _offset(first, second) <= HANDOVER_OFFSET
+    )
 
 
 def _offset(before: Visit, visit: Visit) -> float:

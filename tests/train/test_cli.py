@@ -1,4 +1,4 @@
-"""The command `camtrail-train`, run as a process."""
+"""The command `camtrail-train`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from train.cli import main
 
 
 def camtrail_train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -33,11 +35,15 @@ def test_train_then_eval(market: Path, tmp_path: Path) -> None:
     assert command.startswith("camtrail-train baseline --data ")
 
 
-def test_the_colour_baseline(market: Path) -> None:
-    done = camtrail_train(
-        "eval", "--encoder", "histogram", "--data", market, "--other-cameras", "--json"
-    )
-    measured = json.loads(done.stdout)
+def test_the_colour_baseline(
+    market: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--encoder", "histogram", "--data", str(market), "--other-cameras", "--json"]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", "eval", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    measured = json.loads(capsys.readouterr().out)
     assert measured["queries"] == 8
     assert "gallery of other cameras" in measured["protocol"]
 
@@ -52,10 +58,18 @@ def test_the_colour_baseline(market: Path) -> None:
         (["detector", "--out", "y", "--images", "3"], "at least 32 images"),
     ],
 )
-def test_mistakes_end_in_one_line(tmp_path: Path, arguments: list[str], text: str) -> None:
-    done = camtrail_train(*arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("camtrail-train: ")
-    assert done.stderr.count("\n") == 1
-    assert text in done.stderr
-    assert done.stdout == ""
+def test_mistakes_end_in_one_line(
+    arguments: list[str],
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert err.startswith("camtrail-train: ")
+    assert err.count("\n") == 1
+    assert text in err
+    assert out == ""

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.bus import EmbeddedServer, last_numbers
 from tests.pipeline.bus import peers
+from tests.pipeline.bus.samples import wait_for
 
 KILLS = 10
 ITEMS = 4000
@@ -26,12 +27,28 @@ class Victims:
         self.data_dir = data_dir
         self.server = EmbeddedServer(peers.site(data_dir))
         self.server.start()
+        self.store = peers.open_store(data_dir)
+        self.done_before: dict[str, int] = {}
         self.processes = {name: self.start(name) for name in ("matcher", *peers.CAMERAS)}
+
+    def done(self, name: str) -> int:
+        """How much this one has done, over all its lives."""
+        if name == "matcher":
+            return int(self.store.execute("SELECT COUNT(*) FROM messages").fetchone()[0])
+        return sum(last_numbers(peers.site(self.data_dir), name).values())
+
+    def at_work(self, name: str) -> bool:
+        """Whether it has done something since it was last started, or has nothing to do."""
+        if name == "redis" or self.processes[name].poll() is not None:
+            return True
+        ended = all(self.processes[camera].poll() is not None for camera in peers.CAMERAS)
+        return ended or self.done(name) > self.done_before[name]
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         role = ["matcher"] if name == "matcher" else ["worker"]
         rest = [] if name == "matcher" else [name, str(ITEMS)]
         module = [sys.executable, "-m", "tests.pipeline.bus.peers"]
+        self.done_before[name] = self.done(name)
         return subprocess.Popen([*module, *role, str(self.data_dir), *rest])
 
     def kill(self, name: str, rng: random.Random) -> None:
@@ -57,6 +74,7 @@ class Victims:
         self.server.stop()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1])
 def test_every_item_is_stored_exactly_once(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -65,10 +83,12 @@ def test_every_item_is_stored_exactly_once(tmp_path: Path, seed: int) -> None:
         order = [*peers.CAMERAS * (KILLS // 2), *["matcher", "redis"] * KILLS]
         rng.shuffle(order)
         for name in order:
-            time.sleep(rng.uniform(0.05, 0.8))  # the random moment is what is tested
+            if rng.random() < 0.8:  # else at whatever it does, which may be just starting
+                assert wait_for(lambda name=name: victims.at_work(name), 120)
+            time.sleep(rng.uniform(0.0, 0.4))  # the random moment is what is tested
             victims.kill(name, rng)
         for camera in peers.CAMERAS:
-            assert victims.processes[camera].wait(90) == 0
+            assert victims.processes[camera].wait(180) == 0
     finally:
         victims.stop()
     rows = peers.open_store(tmp_path).execute("SELECT camera, run, number, item FROM messages")

@@ -114,8 +114,8 @@ def test_a_file_is_read_to_its_end_and_only_once(yard: Yard) -> None:
 
 
 def test_a_killed_worker_goes_on_where_it_had_published(yard: Yard) -> None:
-    numbered(yard.folder / "gate.mp4", 600)
-    with yard.open(FILE, image_size=160) as committer:
+    numbered(yard.folder / "gate.mp4", 300)
+    with yard.open(FILE, image_size=96) as committer:
         victim = yard.start("gate")
         committer.wait_for(lambda: len(committer.progress("gate")) >= 4)
         victim.kill()
@@ -125,10 +125,10 @@ def test_a_killed_worker_goes_on_where_it_had_published(yard: Yard) -> None:
         last = {p.run: p for p in progress}
         assert len(last) == 2
         first, second = (last[run] for run in sorted(last))
-        assert 20 <= first.frame < 600
+        assert 20 <= first.frame < 300
         assert second.state == CameraState.ENDED
-        assert second.frame == 600
-        assert first.frames + second.frames == 600
+        assert second.frame == 300
+        assert first.frames + second.frames == 300
         times = [p.time for p in progress]
         assert times == sorted(times)
         for run in last:
@@ -142,7 +142,6 @@ def test_a_stopped_worker_publishes_what_it_holds(yard: Yard) -> None:
         committer.wait_for(lambda: len(committer.progress("gate")) >= 3)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0, yard.log("gate")
-        committer.wait_for(lambda: committer.progress("gate")[-1].frame % 10 or True)
         last = committer.progress("gate")[-1]
         assert last.state == CameraState.RUNNING
         assert 0 < last.frame < 900
@@ -233,16 +232,16 @@ def test_a_camera_reconnects_by_itself_while_the_other_never_pauses(
 
 @pytest.mark.realdata
 def test_people_on_a_real_street(realdata: Path, yard: Yard) -> None:
-    shutil.copy(realdata / "video" / "TUD-Stadtmitte.mp4", yard.folder / "gate.mp4")
+    shutil.copy(realdata / "video" / "TUD-Campus.mp4", yard.folder / "gate.mp4")
     weights = realdata / "detector" / "yolo11n_deq.pt"
     yard._networks = (weights, yard._networks[1])
     with yard.open(FILE, image_size=640) as committer:
         run_worker(yard.site, "gate", threading.Event())
         updates = committer.updates()
         tracks = {update.track for update in updates}
-        assert 8 <= len(tracks) <= 40
+        assert 6 <= len(tracks) <= 20
         points = sum(len(update.path) for update in updates)
-        assert 700 < points < 1400  # there are 1156 in the truth
+        assert 200 < points < 450  # there are 359 in the truth
         last = {update.track: update for update in updates}
         assert all(update.ended and update.embedding is not None for update in last.values())
         assert sum(update.crops for update in last.values()) < points / 4

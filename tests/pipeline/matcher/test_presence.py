@@ -86,6 +86,13 @@ def test_where_a_track_led_and_where_the_next_begins() -> None:
     assert math.isnan(fit_of(walking("a", 1.75, 140, 80), before).offset)
 
 
+def test_a_track_handed_over_is_one_place() -> None:
+    before = walking("a", 0, 0, 80)  # until 0.75, at 60
+    assert standing(before, walking("a", 0.55, 44, 80, 2), TOPOLOGY) is POSSIBLE
+    assert standing(before, walking("a", 0.55, 300, 80, 2), TOPOLOGY) is IMPOSSIBLE
+    assert standing(before, walking("a", 0.45, 36, 80, 2), TOPOLOGY) is IMPOSSIBLE  # for too long
+
+
 def test_pruning_changes_no_answer() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
