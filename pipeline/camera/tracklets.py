@@ -43,7 +43,7 @@ class Tracklet:
         self._crops = 0
         self._good_crops = 0
         self._best = 0.0
-        self._sent_best = 0.0
+        self._sent_best = -math.inf  # also a quality of 0 is sent once
         self._best_image: Image | None = None
         self._seq = 0
 
@@ -96,7 +96,7 @@ class Tracklet:
             self._sum = weighted if self._sum is None else self._sum + weighted
             self._weight += weight
             self._crops += 1
-            if crop.quality > self._best:
+            if self._crops == 1 or crop.quality > self._best:
                 self._best, self._best_image = crop.quality, crop.image
 
     def update(self, camera: str, run: str, fingerprint: str, ended: bool) -> TrackletUpdate | None:
@@ -131,8 +131,8 @@ class Tracklet:
         return np.asarray(self._sum / max(norm, 1e-12), np.float32)
 
     def _thumbnail(self, ended: bool) -> bytes | None:
-        better = self._best > self._sent_best * (1.0 if ended else _BETTER)
-        if self._best_image is None or not better:
+        enough = self._sent_best * (1.0 if ended else _BETTER)
+        if self._best_image is None or self._best <= enough:
             return None
         data = thumbnail(self._best_image)
         self._sent_best, self._best_image = self._best, None

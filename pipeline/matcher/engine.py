@@ -13,6 +13,7 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 
 from pipeline.config import Matcher
@@ -135,7 +136,7 @@ class Engine:
             known_at = math.nextafter(self.now, math.inf)
         received = Received(update, known_at)
         if self._admits(update):
-            heapq.heappush(self._coming, (known_at, update.key, update.seq, received))
+            self._expect(received)
         else:
             self._outcome.closed.append(update.key)
         return received
@@ -202,9 +203,7 @@ class Engine:
             if received.known_at <= self.now:
                 self._apply(received)
             else:
-                key = received.update.key
-                item = (received.known_at, key, received.update.seq, received)
-                heapq.heappush(self._coming, item)
+                self._expect(received)
         if assignment is None:
             return
         tracklet = self._tracklets[assignment.key]
@@ -217,6 +216,12 @@ class Engine:
             self.gallery.restore(
                 [(assignment.identity, tracklet.key, tracklet.embedding, tracklet.quality)]
             )
+
+    def _expect(self, received: Received) -> None:
+        """Keeps an update until its time; the picture is not needed, and many may wait here."""
+        update = replace(received.update, thumbnail=None)
+        item = (received.known_at, update.key, update.seq, Received(update, received.known_at))
+        heapq.heappush(self._coming, item)
 
     def _admits(self, update: TrackletUpdate) -> bool:
         """Whether decisions may use the update; one of another encoder is only stored."""
@@ -355,7 +360,8 @@ class Engine:
         """Closes what is over and done with, and keeps the bounds."""
         starts: defaultdict[str, list[float]] = defaultdict(list)
         for tracklet in self._tracklets.values():
-            starts[tracklet.key.camera].append(tracklet.visit.start)
+            if tracklet.active:
+                starts[tracklet.key.camera].append(tracklet.visit.start)
         for own in starts.values():
             own.sort()
         over = [t for t in self._tracklets.values() if self._is_over(t, starts[t.key.camera])]
@@ -372,13 +378,12 @@ class Engine:
 
     def _is_over(self, tracklet: Tracklet, starts: Sequence[float]) -> bool:
         """Whether no decision can change, or need to know where it led: ``starts`` are those of
-        the tracklets at hand in its camera, in order.
+        the active tracklets of its camera, in order.
         """
         end = tracklet.visit.end
-        decided = tracklet.assignment is not None or tracklet.embedding is None
-        if not (decided and tracklet.visit.ended and self.now >= end + LINGER):
+        if tracklet.active or self.now < end + LINGER:
             return False
-        following = bisect.bisect_right(starts, max(end - HANDOVER_SECONDS, tracklet.visit.start))
+        following = bisect.bisect_left(starts, end - HANDOVER_SECONDS)
         return following == len(starts) or starts[following] > end + CONTINUATION_SECONDS
 
     def _horizon(self) -> float:

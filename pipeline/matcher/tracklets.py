@@ -37,6 +37,12 @@ class Tracklet:
         """A tracklet of which nothing is known yet but its beginning."""
         return Tracklet(Visit(update.key, update.start, update.start))
 
+    @property
+    def active(self) -> bool:
+        """Whether it goes on, or has still to be decided."""
+        undecided = self.assignment is None and self.embedding is not None
+        return undecided or not self.visit.ended
+
     def apply(self, update: TrackletUpdate, known_at: float) -> None:
         """Takes over what an update says."""
         self.visit.end = max(self.visit.end, update.end)

@@ -147,6 +147,17 @@ def test_thumbnails_come_only_when_they_get_better() -> None:
     assert thumbnails == [0]
 
 
+def test_even_the_worst_crop_gives_a_thumbnail() -> None:
+    tracklet = Tracklet(1, 3)
+    tracklet.add(Point(0, 1, np.zeros(4, np.float32)))
+    tracklet.pool([Crop(SCENE[:9, :9], 0.0, False)], np.ones((1, 1), np.float32))
+    update = tracklet.update("gate", "RUN", "f", ended=True)
+    assert update is not None
+    assert update.thumbnail is not None
+    assert update.thumbnail_quality == 0
+    assert update.embedding is not None
+
+
 def test_gaps_up_to_half_a_second_are_filled_on_a_straight_line() -> None:
     tracklets = started(Embedder())
     away = frozenset({1})

@@ -150,7 +150,7 @@ def test_a_strangers_pickle_is_not_run(tmp_path: Path) -> None:
     trap = Trap()
     Trap.target = str(tmp_path / "caught")
     torch.save({"model": trap}, tmp_path / "trap.pt")
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps({"model": trap}))
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps({"model": trap}, protocol=2))
     for name in ("trap.pt", "plain.pt"):
         with pytest.raises(CamtrailError):
             detector(tmp_path / name)

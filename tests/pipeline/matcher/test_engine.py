@@ -357,3 +357,23 @@ def test_many_prototypes_keep_their_bound_per_camera() -> None:
     assert set(found.values()) == {1}
     assert len(target.gallery) == 6
     assert len(target.timelines[1]) <= 3  # what no rule asks for is not kept
+
+
+def test_what_is_kept_does_not_grow_with_time() -> None:
+    """A busy camera for ten minutes: tracklets follow each other without a break."""
+    rng = np.random.default_rng(8)
+    bases = people(8, rng)
+    walks = [
+        Walk(n % 8, "a", t, t + 4, like(bases[n % 8], 0.3, rng))
+        for n, t in enumerate(np.arange(1, 590, 2.0).tolist())
+    ]
+    target = engine(("a",))
+    most = 0
+    for message in Script("a", walks, 600).envelopes():
+        target.feed(message)
+        target.advance()
+        most = max(most, len(target._tracklets))
+    assert most < 20
+    assert len(target.timelines) == 8
+    assert sum(map(len, target.timelines.values())) < 30
+    assert len(target.gallery) <= 8 * 4
