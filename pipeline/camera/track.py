@@ -16,6 +16,7 @@ from pipeline.records import Detections, FloatArray, Track
 
 _BUFFER_FPS = 30  # the frame rate in which `trackers` counts its buffer
 _BEFORE_CONFIRMED = 3  # frames before its first that a new track may own
+_LEAST_IOU = 0.4  # of a box with where its track is expected
 _SAME_IOU = 0.3  # at which a box and one of the frame before may be one unconfirmed person
 
 
@@ -113,13 +114,15 @@ def _build(options: config.Tracker, confidence: float, fps: float) -> Any:
     """The tracker of that name.
 
     Where it tells sure boxes, which begin a track, from doubtful ones, which only continue one,
-    the line is drawn a quarter of the way from the detector's threshold to 1.
+    the line is drawn halfway from the detector's threshold to 1. ByteTrack's own threshold of
+    overlap takes nearly any box: at a crossing it hands a track from one person to the other,
+    which nothing later mends, while a track that breaks is joined again by the matcher.
     """
     common: dict[str, Any] = {
         "lost_track_buffer": max(1, round(options.lost_seconds * _BUFFER_FPS)),
         "frame_rate": fps,
     }
-    sure = confidence + (1 - confidence) / 4
+    sure = confidence + (1 - confidence) / 2
     split: dict[str, Any] = {"high_conf_det_threshold": sure, "track_activation_threshold": sure}
     if options.name == "botsort":  # fixed cameras: no motion of the camera to make up for
         return BoTSORTTracker(
@@ -129,4 +132,4 @@ def _build(options: config.Tracker, confidence: float, fps: float) -> Any:
         return OCSORTTracker(**common, high_conf_det_threshold=confidence)
     if options.name == "sort":
         return SORTTracker(**common, track_activation_threshold=confidence)
-    return ByteTrackTracker(**common, **split)
+    return ByteTrackTracker(**common, **split, minimum_iou_threshold=_LEAST_IOU)

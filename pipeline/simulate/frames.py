@@ -36,7 +36,7 @@ def render_training_frames(
             for step in range(2):
                 frame, seen = stage.shoot([walk_on(a, step / FPS) for a in actors])
                 frame = codec.roundtrip(frame)
-            yield frame, np.array([s.box for s in seen], np.float32).reshape(-1, 4)
+            yield frame, np.array([s.box for s in seen if s.counts], np.float32).reshape(-1, 4)
 
 
 def _crowd(rng: np.random.Generator) -> int:

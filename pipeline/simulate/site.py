@@ -202,9 +202,10 @@ def _film(job: _Job, options: SiteOptions, out: Path) -> list[Sighting]:
             for s in sorted(seen, key=lambda s: s.person):
                 x1, y1, x2, y2 = s.box
                 box = f"{x1:.1f},{y1:.1f},{x2 - x1:.1f},{y2 - y1:.1f}"
-                truth.write(f"{number + 1},{s.person},{box},1,1,{s.visibility:.3f}\n")
-                first.setdefault(here[s.person], number)
-                last[here[s.person]] = number
+                truth.write(f"{number + 1},{s.person},{box},{s.counts:d},1,{s.visibility:.3f}\n")
+                if s.counts:
+                    first.setdefault(here[s.person], number)
+                    last[here[s.person]] = number
             if _reports is not None and (number + 1) % REPORT_EVERY == 0:
                 _reports.put(REPORT_EVERY)
     return [

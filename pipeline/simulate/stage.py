@@ -21,7 +21,8 @@ from pipeline.simulate.view import View
 
 Image = npt.NDArray[np.uint8]
 
-VISIBLE = 0.25  # of the body; less is not in the truth
+VISIBLE = 0.25  # of the body; of less the truth asks nothing
+HINT = 0.02  # of the body; less nobody can see
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Seen:
     box: tuple[float, float, float, float]
     visibility: float
 
+    @property
+    def counts(self) -> bool:
+        """Whether enough is visible to be asked for."""
+        return self.visibility >= VISIBLE
+
 
 class Stage:
     """A simulated camera: geometry, background and response, all drawn from (seed, name)."""
@@ -67,7 +73,7 @@ class Stage:
         self._rng = stream(seed, "shots", name)
 
     def shoot(self, actors: Sequence[Actor]) -> tuple[Image, list[Seen]]:
-        """The camera's frame (h, w, 3) uint8 BGR and the people in it who are visible enough."""
+        """The camera's frame (h, w, 3) uint8 BGR and the people in it of whom anything can be seen."""
         scene = self._background.image.copy()
         ordered = sorted((a for a in actors if self._near_frame(a)), key=lambda a: -a.y)
         for actor in ordered:
@@ -149,7 +155,7 @@ class Stage:
         solid = sprite.alpha > 127
         whole = int(np.count_nonzero(solid))
         visible = int(np.count_nonzero(owner[y0:y1, x0:x1] == number)) / max(1, whole)
-        if visible < VISIBLE:
+        if visible < HINT:
             return None
         left, top, wide, high = cv2.boundingRect(solid.astype(np.uint8))
         box = (

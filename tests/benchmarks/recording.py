@@ -60,8 +60,8 @@ class Collector:
 
 def record(site: Site) -> list[Envelope]:
     """All messages of all cameras of a site of files, in step."""
-    threads.apply(2)
-    detector, encoder = Detector(site.detector), EncoderRuntime(site.encoder, 2)
+    threads.apply(1)
+    detector, encoder = Detector(site.detector), EncoderRuntime(site.encoder, 1)
     messages: list[Envelope] = []
     for name, camera in site.cameras.items():
         collector = Collector()

@@ -76,36 +76,41 @@ class SpoolReader(threading.Thread):
 class Programs:
     """The real programs; each is started again as soon as it is killed."""
 
-    def __init__(self, path: Path, site: Site) -> None:
+    def __init__(self, path: Path, site: Site, rng: random.Random) -> None:
         self.site = site
         self.path = path
+        self.rng = rng
         self.redis = EmbeddedServer(site)
         self.redis.start()
-        self.published: dict[str, int] = {}  # by camera, when its worker was last started
+        self.enough: dict[str, int] = {}  # messages of a camera from which on it may be killed
         self.children = {name: self.start(name) for name in ("matcher", *site.cameras)}
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         if name != "matcher":
-            self.published[name] = sum(last_numbers(self.site, name).values())
+            self.enough[name] = self.published(name) + self.rng.randint(1, 40)
         role = ["matcher"] if name == "matcher" else ["worker", "--camera", name]
         with (self.site.data_dir / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "pipeline.cli", *role, str(self.path)]
             return subprocess.Popen(command, stdout=log, stderr=log)
 
+    def published(self, camera: str) -> int:
+        return sum(last_numbers(self.site, camera).values())
+
     def at_work(self, name: str) -> bool:
-        """Whether this one has done something since it was last started."""
+        """Whether this one has done something since it was last started, a worker a random lot."""
         if name == "redis":
             return True
         child = self.children[name]
         assert child.poll() is None, f"{name} ended with {child.poll()}: the videos are too short"
         if name != "matcher":
-            return sum(last_numbers(self.site, name).values()) > self.published[name]
+            return self.published(name) >= self.enough[name]
         try:
             health = connect(self.site).hgetall(Keys(self.site.site).matcher)
         except redis.RedisError:
             return False
         ours = health.get(b"pid") == str(child.pid).encode()
-        return ours and int(health.get(b"committed", 0)) > 0
+        idle = all(self.children[camera].poll() is not None for camera in self.site.cameras)
+        return ours and (idle or int(health.get(b"committed", 0)) > 0)
 
     def kill(self, name: str) -> None:
         if name == "redis":
@@ -137,7 +142,7 @@ def test_every_published_update_is_stored_exactly_once(tmp_path: Path) -> None:
         name: rng.sample([True] * (4 * kills // 5) + [False] * (kills - 4 * kills // 5), kills)
         for name, kills in {"matcher": KILLS, "redis": KILLS, **share}.items()
     }
-    programs = Programs(path, site)
+    programs = Programs(path, site, rng)
     reader = SpoolReader(site)
     reader.start()
     try:

@@ -24,7 +24,8 @@ class Row:
 def read_truth(path: Path) -> list[Row]:
     with path.open() as file:
         rows = list(csv.reader(file))
-    assert all(len(row) == 9 and row[6:8] == ["1", "1"] for row in rows)
+    assert all(len(row) == 9 and row[6] in "01" and row[7] == "1" for row in rows)
+    assert all((row[6] == "1") == (float(row[8]) >= 0.25) for row in rows)
     return [Row(int(r[0]), int(r[1]), *map(float, r[2:6]), float(r[8])) for r in rows]
 
 
