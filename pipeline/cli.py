@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -30,6 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write log lines as JSON.")]
 UntilEnd = Annotated[bool, typer.Option("--until-end", help="Stop when all files are read.")]
 DEFAULT_SITE = Path("site.yaml")
+STOPPED = os.EX_TEMPFAIL  # the exit status of what was stopped before its end: start it again
 
 
 def main() -> None:
@@ -73,7 +75,10 @@ def worker(
     site: SiteFile = DEFAULT_SITE,
     json_logs: JsonLogs = False,
 ) -> None:
-    """Read one camera: detect, track, embed and publish. `camtrail run` starts these itself."""
+    """Read one camera: detect, track, embed and publish. `camtrail run` starts these itself.
+
+    Exit status 75 says that a file was stopped before its end; the next start goes on there.
+    """
     settings = _load(site)
     settings.camera(camera)
     stop = _stop_on_signals()
@@ -83,6 +88,8 @@ def worker(
     from pipeline.camera.worker import run_worker
 
     run_worker(settings, camera, stop)
+    if stop.is_set() and not settings.camera(camera).live:
+        raise typer.Exit(STOPPED)
 
 
 @app.command(epilog="Example: camtrail matcher site.yaml --standby")
@@ -103,6 +110,8 @@ def matcher(
     from pipeline.matcher.service import run_matcher
 
     run_matcher(settings, stop, until_end=until_end, standby=standby)
+    if stop.is_set() and until_end:
+        raise typer.Exit(STOPPED)
 
 
 @app.command(epilog="Example: camtrail identities site.yaml --camera gate --since 2026-01-05T09:00")

@@ -140,7 +140,8 @@ class Progress:
     lateness of the configuration, while a file is waited for until it ends or is lost.
     ``frames`` counts the frames that this run decoded, ``frame`` is the 1-based number of the last
     one (where a file's next run goes on), ``dropped`` counts the messages that the worker's full
-    spool had to drop since the run began.
+    spool had to drop since the run began. ``source`` tells the file from which it was read from
+    any other (see `pipeline.footage`); it is empty where nothing was read, or no file.
     """
 
     camera: str
@@ -151,6 +152,7 @@ class Progress:
     frames: int = 0
     frame: int = 0
     dropped: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from reid_models.description import Description, InputSpec
+from reid_models.description import Description, InputSpec, Similarities
 from reid_models.encoder import Encoder, load_encoder
 from reid_models.errors import EncoderError
 from reid_models.networks import build, names
@@ -18,6 +18,7 @@ __all__ = [
     "Encoder",
     "EncoderError",
     "InputSpec",
+    "Similarities",
     "build",
     "load_encoder",
     "names",

@@ -44,6 +44,18 @@ class InputSpec(_Strict):
     )
 
 
+class Similarities(_Strict):
+    """Cosine similarities at which decisions turn.
+
+    Attributes:
+        accept: from here on it is the same person.
+        new: below this it is somebody else.
+    """
+
+    accept: Annotated[float, Field(gt=-1, lt=1)]
+    new: Annotated[float, Field(gt=-1, lt=1)]
+
+
 class Description(_Strict):
     """What an encoder is.
 
@@ -55,6 +67,7 @@ class Description(_Strict):
         flip: the embedding is the sum over the picture and its mirror image (twice the cost).
         trained_on: the data, in words.
         metrics: measured quality; each entry names its data and protocol.
+        thresholds: recommended for matching; None where nobody measured them.
         format: version of this format.
     """
 
@@ -65,6 +78,7 @@ class Description(_Strict):
     flip: bool = False
     trained_on: str = ""
     metrics: list[dict[str, Any]] = []
+    thresholds: Similarities | None = None
     format: Literal[1] = 1
 
 

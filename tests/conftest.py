@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# As in production; read by OpenMP when torch loads it, and inherited by the programs under test.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 @pytest.fixture(scope="session")
 def realdata() -> Path:

@@ -21,7 +21,8 @@
 15    ended              bool
 ====  =================  =========================================================================
 
-Kind ``p`` is a `Progress`: camera, run, number, time, state (text), live, frames, frame, dropped.
+Kind ``p`` is a `Progress`: camera, run, number, time, state (text), live, frames, frame, dropped,
+source (text).
 
 What is lost on the wire: boxes are rounded to 1/8 pixel, embeddings to float16 (then normalised
 again). Everything is checked and bounded on both sides: neither a bug in a worker nor a stranger
@@ -76,7 +77,7 @@ def encode(envelope: Envelope) -> bytes:
     if isinstance(body, Progress):
         kind = _PROGRESS
         fields += [float(body.time), str(body.state), bool(body.live)]
-        fields += [int(body.frames), int(body.frame), int(body.dropped)]
+        fields += [int(body.frames), int(body.frame), int(body.dropped), body.source]
         _check_progress(fields)
     else:
         kind = _UPDATE
@@ -119,10 +120,9 @@ def is_progress(data: bytes) -> bool:
 
 def _decode_progress(fields: list[Any]) -> Envelope:
     _check_progress(fields)
-    camera, run, number, time, state, live, frames, frame, dropped = fields
-    return Envelope(
-        number, Progress(camera, run, time, CameraState(state), live, frames, frame, dropped)
-    )
+    camera, run, number, time, state, live, frames, frame, dropped, source = fields
+    progress = Progress(camera, run, time, CameraState(state), live, frames, frame, dropped, source)
+    return Envelope(number, progress)
 
 
 def _decode_update(fields: list[Any]) -> Envelope:
@@ -149,15 +149,16 @@ def _decode_update(fields: list[Any]) -> Envelope:
 
 
 def _check_progress(fields: Sequence[Any]) -> None:
-    if len(fields) != 9:
-        raise WireError(f"a progress has 9 fields, not {len(fields)}")
+    if len(fields) != 10:
+        raise WireError(f"a progress has 10 fields, not {len(fields)}")
     _check_head(fields)
     _number("time", fields[3], -math.inf)
     if fields[4] not in list(CameraState):
         raise WireError(f"state: {_brief(fields[4])} is none of {', '.join(CameraState)}")
     _flag("live", fields[5])
-    for name, value in zip(("frames", "frame", "dropped"), fields[6:], strict=True):
+    for name, value in zip(("frames", "frame", "dropped"), fields[6:9], strict=True):
         _count(name, value)
+    _text("source", fields[9])
 
 
 def _check_update(fields: Sequence[Any]) -> None:

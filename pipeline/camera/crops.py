@@ -27,11 +27,15 @@ Boxes = FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A picture of a person: BGR, its quality in [0, 1], and whether it is worth embedding."""
+    """A picture of a person: BGR, its quality in [0, 1], and whether it is worth embedding.
+
+    ``time`` is that of its frame.
+    """
 
     image: Image
     quality: float
     good: bool
+    time: float = 0.0
 
 
 class CropJudge:
@@ -76,7 +80,12 @@ class CropJudge:
         return np.asarray(quality, np.float32), good
 
     def cut(
-        self, image: Image, box: Sequence[float] | FloatArray, bound: float, good: bool
+        self,
+        image: Image,
+        box: Sequence[float] | FloatArray,
+        bound: float,
+        good: bool,
+        time: float = 0.0,
     ) -> Crop:
         """The crop of a person whose quality is at most ``bound``; sharpness is judged here."""
         height, width = image.shape[:2]
@@ -90,7 +99,7 @@ class CropJudge:
         else:
             self._usual_sharpness = sharpness
         sharp = min(1.0, sharpness / self._usual_sharpness) if self._usual_sharpness else 1.0
-        return Crop(picture, bound * sharp, good)
+        return Crop(picture, bound * sharp, good, time)
 
 
 def coverage(boxes: Boxes, others: Boxes) -> FloatArray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 
 import numpy as np
 
 from pipeline import config
 from pipeline.camera.crops import Crop, CropJudge, thumbnail
+from pipeline.camera.likeness import Likeness, turn
 from pipeline.camera.track import Point, Tracking
 from pipeline.records import Detections, FloatArray, Frame, Image, Path, TrackletUpdate
 
@@ -17,6 +19,7 @@ GAP_SECONDS = 0.5  # a track that was missed for no longer has its path filled i
 FIRST_EMBEDDING_SECONDS = 1.0  # after which a tracklet without a good crop gets its least bad one
 _BETTER = 1.1  # a new best crop is this much better than the one sent before
 _LEAST_WEIGHT = 1e-3
+_SURE = 2  # crops in a row that are unlike the track before it is parted
 
 Embed = Callable[[Sequence[Image]], FloatArray]
 
@@ -45,6 +48,9 @@ class Tracklet:
         self._best = 0.0
         self._sent_best = -math.inf  # also a quality of 0 is sent once
         self._best_image: Image | None = None
+        self._doubtful: tuple[list[Crop], FloatArray] | None = None
+        self._published: Point | None = None
+        self.last_crop = math.nan  # when the last crop that was pooled was taken
         self._seq = 0
 
     def add(self, point: Point, between: Iterable[tuple[float, int]] = ()) -> None:
@@ -88,6 +94,55 @@ class Tracklet:
             chosen, self._fallback = [self._fallback], None
         return chosen
 
+    def sort_out(
+        self, crops: Sequence[Crop], embeddings: FloatArray, threshold: float, ended: bool
+    ) -> tuple[int, Sequence[Crop], FloatArray]:
+        """Whether the newest crops show somebody else.
+
+        One unlike crop alone is put off until the next confirms it, and dropped if none comes.
+
+        Args:
+            embeddings: (n, D) of the crops.
+            threshold: of the similarity to the track so far.
+
+        Returns:
+            From which crop on it is somebody else, and the crops and embeddings that counts in.
+        """
+        if self._doubtful is not None:
+            crops = [*self._doubtful[0], *crops]
+            embeddings = np.concatenate([self._doubtful[1], embeddings])
+            self._doubtful = None
+        own = self.embedding
+        if own is None or not len(crops):
+            return len(crops), crops, embeddings
+        first = turn(embeddings @ own, threshold)
+        unlike = len(crops) - first
+        if 0 < unlike < _SURE:
+            if not ended:
+                self._doubtful = list(crops[first:]), embeddings[first:]
+            return first, crops[:first], embeddings[:first]
+        return first, crops, embeddings
+
+    def part(self, time: float, track: int) -> Tracklet:
+        """The rest of the path from ``time`` on, as a tracklet of its own."""
+        rest = Tracklet(track, self._per_second)
+        for point in [p for p in self._points if p.time >= time]:
+            rest.add(point)
+        self._points = [p for p in self._points if p.time < time]
+        self.last = self._points[-1] if self._points else self._published
+        rest._good_crops = 1
+        rest._slot, self._slot = self._slot, -1
+        rest._candidate, self._candidate = self._candidate, None
+        return rest
+
+    @property
+    def embedding(self) -> FloatArray | None:
+        """Pooled so far (D,); None while there is none."""
+        if self._sum is None:
+            return None
+        norm = float(np.linalg.norm(self._sum))
+        return np.asarray(self._sum / max(norm, 1e-12), np.float32)
+
     def pool(self, crops: Sequence[Crop], embeddings: FloatArray) -> None:
         """Adds embeddings (n, D) of the crops to the mean, each with its quality as weight."""
         for crop, embedding in zip(crops, embeddings, strict=True):
@@ -96,6 +151,7 @@ class Tracklet:
             self._sum = weighted if self._sum is None else self._sum + weighted
             self._weight += weight
             self._crops += 1
+            self.last_crop = crop.time
             if self._crops == 1 or crop.quality > self._best:
                 self._best, self._best_image = crop.quality, crop.image
 
@@ -105,7 +161,7 @@ class Tracklet:
             return None
         assert self.last is not None
         self._seq += 1
-        points, self._points = self._points, []
+        points, self._points, self._published = self._points, [], self.last
         picture = self._thumbnail(ended)
         return TrackletUpdate(
             camera=camera,
@@ -117,18 +173,12 @@ class Tracklet:
             path=Path.of([(p.time, p.frame, p.box.tolist()) for p in points]),
             crops=self._crops,
             quality=self._weight,
-            embedding=self._embedding(),
+            embedding=self.embedding,
             fingerprint=fingerprint,
             thumbnail=picture,
             thumbnail_quality=self._best,
             ended=ended,
         )
-
-    def _embedding(self) -> FloatArray | None:
-        if self._sum is None:
-            return None
-        norm = float(np.linalg.norm(self._sum))
-        return np.asarray(self._sum / max(norm, 1e-12), np.float32)
 
     def _thumbnail(self, ended: bool) -> bytes | None:
         enough = self._sent_best * (1.0 if ended else _BETTER)
@@ -154,10 +204,18 @@ class Tracklets:
         options: which crops are worth embedding.
         camera, run, fingerprint: go into the updates.
         embed: gives (n, D) embeddings of BGR crops.
+        line: the similarity between the same and another person, where the encoder's file
+            says it.
     """
 
     def __init__(
-        self, options: config.Crops, camera: str, run: str, fingerprint: str, embed: Embed
+        self,
+        options: config.Crops,
+        camera: str,
+        run: str,
+        fingerprint: str,
+        embed: Embed,
+        line: float | None = None,
     ) -> None:
         self._options = options
         self._camera = camera
@@ -165,6 +223,8 @@ class Tracklets:
         self._fingerprint = fingerprint
         self._embed = embed
         self._judge = CropJudge(options)
+        self._likeness = Likeness(line)
+        self._numbers = count(1)
         self._open: dict[int, Tracklet] = {}
         self._ended: list[Tracklet] = []
         self._frames: deque[tuple[float, int]] = deque()
@@ -180,7 +240,7 @@ class Tracklets:
         for row, track in enumerate(tracking.tracks):
             tracklet = self._open.get(track.track)
             if tracklet is None:
-                tracklet = Tracklet(track.track, self._options.per_second)
+                tracklet = Tracklet(next(self._numbers), self._options.per_second)
                 self._open[track.track] = tracklet
             for point in tracking.earlier.get(track.track, ()):
                 tracklet.add(point, self._between(tracklet.last, point.time))
@@ -189,7 +249,7 @@ class Tracklets:
             )
             bound = float(bounds[row])
             if tracklet.wants(frame.time, bound, bool(good[row])):
-                crop = self._judge.cut(frame.image, track.box, bound, bool(good[row]))
+                crop = self._judge.cut(frame.image, track.box, bound, bool(good[row]), frame.time)
                 tracklet.offer(frame.time, crop)
         self._close(tracking.alive)
         self._remember(frame)
@@ -207,19 +267,57 @@ class Tracklets:
         if end:
             self._close(frozenset())
         ended, self._ended = self._ended, []
-        parties = [(tracklet, True) for tracklet in ended]
-        parties += [(tracklet, False) for tracklet in self._open.values()]
-        taken = [tracklet.take(is_ended) for tracklet, is_ended in parties]
+        parties: list[tuple[int, Tracklet]] = [(0, tracklet) for tracklet in ended]
+        parties += list(self._open.items())
+        taken = [tracklet.take(not number) for number, tracklet in parties]
         embeddings = self._embed([crop.image for crops in taken for crop in crops])
+        self._learn_others()
+        updates: list[TrackletUpdate | None] = []
         first = 0
-        for (tracklet, _), crops in zip(parties, taken, strict=True):
-            tracklet.pool(crops, embeddings[first : first + len(crops)])
+        for (number, tracklet), crops in zip(parties, taken, strict=True):
+            own = embeddings[first : first + len(crops)]
             first += len(crops)
-        updates = [
-            tracklet.update(self._camera, self._run, self._fingerprint, is_ended)
-            for tracklet, is_ended in parties
-        ]
+            updates += self._grow(number, tracklet, crops, own)
         return [update for update in updates if update is not None]
+
+    def _grow(
+        self, number: int, tracklet: Tracklet, crops: Sequence[Crop], embeddings: FloatArray
+    ) -> list[TrackletUpdate | None]:
+        """Takes the crops in; where they turn to somebody else, parts the tracklet there.
+
+        Args:
+            number: the tracker's; 0 where the tracklet has ended.
+        """
+        own = tracklet.embedding
+        for embedding in embeddings if own is not None else ():
+            self._likeness.learn_same(float(embedding @ own))
+        first, crops, embeddings = tracklet.sort_out(
+            crops, embeddings, self._likeness.threshold, not number
+        )
+        tracklet.pool(crops[:first], embeddings[:first])
+        if first == len(crops):
+            return [self._update(tracklet, not number)]
+        before = tracklet.last_crop if first == 0 else crops[first - 1].time
+        rest = tracklet.part((before + crops[first].time) / 2, next(self._numbers))
+        if rest.last is None:  # its path was published before: too late to part it
+            tracklet.pool(crops[first:], embeddings[first:])
+            return [self._update(tracklet, not number)]
+        rest.pool(crops[first:], embeddings[first:])
+        if number:
+            self._open[number] = rest
+        return [self._update(tracklet, True), self._update(rest, not number)]
+
+    def _learn_others(self) -> None:
+        """From the persons in view now, each with each."""
+        pooled = [t.embedding for t in self._open.values()]
+        known = np.array([e for e in pooled if e is not None])
+        if len(known) > 1:
+            rows, columns = np.triu_indices(len(known), 1)
+            for similarity in (known[rows] * known[columns]).sum(1):
+                self._likeness.learn_other(float(similarity))
+
+    def _update(self, tracklet: Tracklet, ended: bool) -> TrackletUpdate | None:
+        return tracklet.update(self._camera, self._run, self._fingerprint, ended)
 
     def _close(self, alive: frozenset[int]) -> None:
         for track in [track for track in self._open if track not in alive]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from pipeline import config
+from pipeline import config, footage
 from pipeline.bus import Publisher
 from pipeline.camera.picture import PictureCheck
 from pipeline.camera.source import Source, open_source
@@ -44,14 +44,15 @@ log = get_logger(__name__)
 def run_worker(site: config.Site, camera: str, stop: threading.Event) -> None:
     """Works until the camera's file is at its end and committed, or until ``stop`` is set.
 
-    A live camera never ends. A file goes on behind the last frame that a former run published.
+    A live camera never ends. A file goes on behind the last frame that a former run published;
+    another, later file in its place is read from its beginning.
 
     Raises:
         CamtrailError: the camera, its file, the detector or the encoder cannot be used.
     """
     options = site.camera(camera)
     with closing(Publisher(site, camera)) as publisher:
-        former = None if options.live else publisher.resume
+        former = footage.where_to_go_on(camera, options, publisher.resume)
         if former is not None and former.state == CameraState.ENDED:
             log.info("the file was read to its end before; nothing is read again", camera=camera)
             publisher.put([replace(former, run=publisher.run, frames=0)])
@@ -105,11 +106,17 @@ class Worker:
         self._masks = site.camera(camera).masks
         self._batch = 1 if source.live else site.detector.batch
         self._source = source
+        self._digest = footage.digest(site.camera(camera))
         self._detector = detector
         self._publisher = publisher
         self._tracker: PersonTracker | None = None
         self._tracklets = Tracklets(
-            site.crops, camera, publisher.run, encoder.fingerprint, encoder.embed
+            site.crops,
+            camera,
+            publisher.run,
+            encoder.fingerprint,
+            encoder.embed,
+            encoder.line,
         )
         self._check = PictureCheck()
         self._fault = ""
@@ -184,6 +191,7 @@ class Worker:
             live=self._source.live,
             frames=self.frames,
             frame=self._frame,
+            source=self._digest,
         )
         self._publisher.put([*self._tracklets.flush(end), progress])
 

@@ -87,10 +87,12 @@ def _judge_server(url: str, information: dict[str, object], its_time: float) -> 
     if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
         yield fail("redis", f"{detail}", "version 6.2 or later is needed")
     elif information.get("maxmemory_policy", "noeviction") != "noeviction":
-        yield fail(
+        yield warn(
             "redis",
-            f"{detail}: when full it forgets keys ({information['maxmemory_policy']})",
-            "CONFIG SET maxmemory-policy noeviction",
+            f"{detail}: when full it forgets keys (maxmemory-policy "
+            f"{information['maxmemory_policy']})",
+            "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in its "
+            "configuration file): the workers then wait, and do not send again and again",
         )
     elif not int(str(information.get("aof_enabled", 1))):
         yield warn(

@@ -18,6 +18,8 @@ class EncoderRuntime:
     Attributes:
         fingerprint: of the encoder's file; travels with every embedding.
         dimension: length of an embedding.
+        line: the cosine similarity midway between the same and another person, where the
+            encoder's file recommends thresholds.
 
     Raises:
         CamtrailError: the file is missing, damaged or contradicts its description.
@@ -31,6 +33,8 @@ class EncoderRuntime:
         self._batch = options.batch
         self.fingerprint = self._encoder.fingerprint
         self.dimension = self._encoder.dimension
+        recommended = self._encoder.description.thresholds
+        self.line = (recommended.accept + recommended.new) / 2 if recommended else None
 
     def embed(self, crops: Sequence[Image]) -> FloatArray:
         """L2-normalised embeddings (N, D) of BGR crops (uint8 H x W x 3, any size)."""

@@ -65,7 +65,7 @@ def _read(path: Path) -> EncoderFacts:
         encoder = load_encoder(path, device="cpu", threads=1)
     except EncoderError as error:
         raise CamtrailError(str(error)) from None
-    for entry in encoder.description.metrics:
-        if "accept" in entry and "new" in entry:
-            return EncoderFacts(encoder.fingerprint, float(entry["accept"]), float(entry["new"]))
-    return EncoderFacts(encoder.fingerprint, None, None)
+    found = encoder.description.thresholds
+    if found is None:
+        return EncoderFacts(encoder.fingerprint, None, None)
+    return EncoderFacts(encoder.fingerprint, found.accept, found.new)

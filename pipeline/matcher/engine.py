@@ -17,6 +17,7 @@ from dataclasses import replace
 from itertools import count
 
 from pipeline.config import Matcher
+from pipeline.matcher.calibration import Calibration
 from pipeline.matcher.decision import Choice, best_alone, decide
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.presence import (
@@ -25,6 +26,7 @@ from pipeline.matcher.presence import (
     Standing,
     Timeline,
     Visit,
+    standing,
 )
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
@@ -52,7 +54,7 @@ class Engine:
 
     Args:
         config: thresholds and bounds.
-        thresholds: of the decision.
+        thresholds: of the decision; None learns them while it runs.
         cameras: those of the site.
         topology: what is known of the ground.
         fingerprint: of the only encoder whose embeddings may meet; empty takes the first seen.
@@ -67,14 +69,15 @@ class Engine:
     def __init__(
         self,
         config: Matcher,
-        thresholds: Thresholds,
+        thresholds: Thresholds | None,
         cameras: Collection[str],
         topology: Topology,
         fingerprint: str = "",
         wait_for_all: bool = False,
         runs: Iterable[RunState] = (),
     ) -> None:
-        self.thresholds = thresholds
+        self._calibration = None if thresholds else Calibration(config.patience)
+        self.thresholds = thresholds or Calibration(config.patience).thresholds
         self.topology = topology
         self.fingerprint = fingerprint
         self.gallery = Gallery(config.prototypes)
@@ -95,7 +98,7 @@ class Engine:
         cls,
         snapshot: Snapshot,
         config: Matcher,
-        thresholds: Thresholds,
+        thresholds: Thresholds | None,
         cameras: Collection[str],
         topology: Topology,
         fingerprint: str = "",
@@ -180,6 +183,9 @@ class Engine:
         return seen
 
     def _resume(self, snapshot: Snapshot) -> None:
+        if self._calibration is not None:
+            self._calibration = Calibration(self._config.patience, snapshot.calibration)
+            self.thresholds = self._calibration.thresholds
         self._numbers = count(snapshot.next_identity)
         if math.isfinite(snapshot.tick):
             self._tick = round(snapshot.tick / TICK)
@@ -257,11 +263,29 @@ class Engine:
         for tracklet in sorted(grown, key=lambda t: t.order):
             self._renew(tracklet)
         ended = [self._tracklets[key] for key in open_before if self._tracklets[key].visit.ended]
-        for tracklet in sorted(ended, key=lambda t: t.order):
+        ended.sort(key=lambda t: t.order)
+        for tracklet in ended:
+            self._learn(tracklet)
+        for tracklet in ended:
             self._reconsider(tracklet)
         undecided = [t for t in self._tracklets.values() if t.assignment is None]
         decide(self, [t for t in undecided if t.decidable(self.now)], self.now)
         self._let_go()
+
+    def _learn(self, tracklet: Tracklet) -> None:
+        """What a tracklet that has ended says of the encoder."""
+        if self._calibration is None:
+            return
+        others = [
+            other.embedding
+            for other in sorted(self._tracklets.values(), key=lambda t: t.order)
+            if other.embedding is not None
+            and standing(tracklet.visit, other.visit, self.topology) is Standing.IMPOSSIBLE
+            and other is not tracklet
+        ]
+        self._calibration.learn(tracklet, others)
+        self.thresholds = self._calibration.thresholds
+        self._outcome.calibration = self._calibration.state
 
     def _apply_coming(self) -> list[Tracklet]:
         """Takes over what is known by now; the tracklets that it changed."""

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pipeline.config import Matcher
 from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit
 
-DEFAULT_ACCEPT = 0.60
-DEFAULT_NEW = 0.50
 MARGIN = 0.03  # the best identity must lead by this, or more evidence is waited for
 
 TRANSIT_BONUS = 0.05  # came within the declared time
 TRANSIT_PENALTY = 0.08  # at most, came later: people stop, or leave and come back
-CONTINUATION_BONUS = 0.20  # at most, begins where a track of the same camera just broke off
+CONTINUATION_BONUS = 0.10  # at most, begins where a track of the same camera just broke off
 _CONTINUATION_OFFSET = 1.0  # heights of the box beyond which it does not
 
 MIN_CROPS = 3  # behind an embedding that is decided on at once
@@ -37,15 +35,15 @@ class Thresholds:
     patience: float
 
     @staticmethod
-    def of(config: Matcher, accept: float | None, new: float | None) -> Thresholds:
-        """The configuration's; else what the encoder recommends; else the defaults.
+    def of(config: Matcher, accept: float | None, new: float | None) -> Thresholds | None:
+        """The configuration's, else what the encoder recommends; None where neither says both.
 
-        One that is given alone holds the other to its side.
+        One that the configuration gives alone holds the recommended other to its side.
         """
         low = config.new if config.new is not None else new
         high = config.accept if config.accept is not None else accept
-        high = DEFAULT_ACCEPT if high is None else high
-        low = DEFAULT_NEW if low is None else low
+        if low is None or high is None:
+            return None
         if config.accept is None:
             high = max(high, low)
         return Thresholds(high, min(low, high), config.patience)

@@ -146,7 +146,7 @@ class Service:
             raise CamtrailError("another matcher has taken over this site")
         deliveries = self._consumer.read(BATCH, _BLOCK_MS) if self._lease.valid else []
         if not self._lease.valid:  # Redis was away; the lease is renewed when it is back
-            self._client.ping()
+            self._consumer.open()  # what has just been read is left undecided, and comes again
             stop.wait(_BLOCK_MS / 1000)
             return False
         if self._take(deliveries, stop):

@@ -14,13 +14,16 @@ from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
 
 @dataclass(slots=True, eq=False)
 class Tracklet:
-    """``evidence_at`` is when its first embedding was known (inf: not yet)."""
+    """``evidence_at`` is when its first embedding was known (inf: not yet), ``beginning`` the
+    first embedding of enough crops, with its weight.
+    """
 
     visit: Visit
     crops: int = 0
     quality: float = 0.0
     embedding: FloatArray | None = None
     evidence_at: float = math.inf
+    beginning: tuple[FloatArray, float] | None = None
     assignment: Assignment | None = None
     key: TrackletKey = field(init=False)
 
@@ -54,6 +57,8 @@ class Tracklet:
         # As the store keeps it, so that a restart changes nothing.
         self.embedding = update.embedding.astype(np.float16).astype(np.float32)
         self.evidence_at = min(self.evidence_at, known_at)
+        if self.beginning is None and self.crops >= MIN_CROPS:
+            self.beginning = self.embedding, self.quality
 
     def decidable(self, now: float) -> bool:
         """Whether there is enough to decide on."""

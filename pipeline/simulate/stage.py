@@ -73,7 +73,7 @@ class Stage:
         self._rng = stream(seed, "shots", name)
 
     def shoot(self, actors: Sequence[Actor]) -> tuple[Image, list[Seen]]:
-        """The camera's frame (h, w, 3) uint8 BGR and the people in it of whom anything can be seen."""
+        """The camera's frame (h, w, 3) uint8 BGR and whom of the people it shows."""
         scene = self._background.image.copy()
         ordered = sorted((a for a in actors if self._near_frame(a)), key=lambda a: -a.y)
         for actor in ordered:

@@ -66,10 +66,12 @@ class Outcome:
 
     ``tick`` is the event time up to which it has decided (-inf: nothing yet). ``prototypes`` says
     of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
-    is done with, ``retired`` the identities that left the gallery.
+    is done with, ``retired`` the identities that left the gallery. ``calibration`` is what was
+    learned of the encoder, as text ('' where its file says all).
     """
 
     tick: float = -math.inf
+    calibration: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     prototypes: dict[TrackletKey, bool] = field(default_factory=dict)
     closed: list[TrackletKey] = field(default_factory=list)

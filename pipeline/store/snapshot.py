@@ -26,6 +26,7 @@ class Snapshot:
     """
 
     tick: float
+    calibration: str
     fingerprint: str
     next_identity: int
     runs: Sequence[RunState]
@@ -43,6 +44,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
         gallery = select(identities.c.id).where(identities.c.in_gallery)
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
+            calibration=facts.get("calibration", ""),
             fingerprint=facts.get("fingerprint", ""),
             next_identity=(last or 0) + 1,
             runs=[_run_state(row) for row in connection.execute(select(runs))],

@@ -60,6 +60,8 @@ class Store(Reader):
             facts = {"fingerprint": batch.fingerprint}
             if math.isfinite(batch.outcome.tick):
                 facts["tick"] = repr(batch.outcome.tick)
+            if batch.outcome.calibration:
+                facts["calibration"] = batch.outcome.calibration
             self._write_meta(connection, {k: v for k, v in facts.items() if v})
 
     def remember(self, key: str, value: str) -> None:

@@ -10,10 +10,11 @@ import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.bus import Publisher
 from pipeline.config import Site
+from pipeline.errors import CamtrailError
+from pipeline.footage import first_time, where_to_go_on
 from pipeline.records import CameraState, Progress
 
 
@@ -29,10 +30,10 @@ def announce_starting(site: Site, cameras: Iterable[str], timeout: float) -> set
         deadline = time.monotonic() + timeout
         publishers = [stack.enter_context(Publisher(site, camera)) for camera in cameras]
         for publisher in publishers:
-            if not _at_end(publisher):
+            if not _at_end(site, publisher):
                 _put(site, publisher, CameraState.STARTING)
         _wait_sent(publishers, deadline)
-        read = [p for p in publishers if _at_end(p) and p.wait_committed(0.0)]
+        read = [p for p in publishers if _at_end(site, p) and p.wait_committed(0.0)]
         for publisher in read:
             _put(site, publisher, CameraState.ENDED)
         _wait_sent(read, deadline)
@@ -47,7 +48,7 @@ def announce_lost(site: Site, camera: str, timeout: float) -> None:
         CamtrailError: the worker is running all the same.
     """
     with Publisher(site, camera) as publisher:
-        if not _at_end(publisher):
+        if not _at_end(site, publisher):
             _put(site, publisher, CameraState.LOST)
             publisher.wait_sent(timeout)
 
@@ -58,29 +59,25 @@ def _wait_sent(publishers: Iterable[Publisher], deadline: float) -> None:
 
 
 def _put(site: Site, publisher: Publisher, state: CameraState) -> None:
-    resume = publisher.resume
-    live = site.cameras[publisher.camera].live
-    if resume is None or live:
-        progress = Progress(
-            publisher.camera, publisher.run, _first_time(site, publisher.camera), state, live
-        )
+    camera, resume = site.cameras[publisher.camera], _resume(site, publisher)
+    if resume is None:
+        begin = first_time(camera)
+        progress = Progress(publisher.camera, publisher.run, begin, state, camera.live)
     else:  # a file goes on where it was
         progress = replace(resume, run=publisher.run, state=state, frames=0, dropped=0)
     publisher.put([progress])
 
 
-def _at_end(publisher: Publisher) -> bool:
-    """Whether a former run has said its last word."""
-    return publisher.resume is not None and publisher.resume.state is CameraState.ENDED
+def _at_end(site: Site, publisher: Publisher) -> bool:
+    """Whether the file has been read and a former run has said its last word."""
+    resume = _resume(site, publisher)
+    return resume is not None and resume.state is CameraState.ENDED
 
 
-def _first_time(site: Site, name: str) -> float:
-    """The capture time with which the camera begins, in seconds."""
-    camera = site.cameras[name]
-    if camera.live:
-        return time.time()
-    if camera.start is not None:
-        return camera.start.timestamp()
-    with contextlib.suppress(OSError):  # the worker will say what is wrong with it
-        return Path(camera.source).stat().st_mtime
-    return time.time()
+def _resume(site: Site, publisher: Publisher) -> Progress | None:
+    """Where the camera's file goes on, if it does."""
+    former = publisher.resume
+    try:
+        return where_to_go_on(publisher.camera, site.cameras[publisher.camera], former)
+    except CamtrailError:  # the worker will report it; until then the place is kept
+        return replace(former, state=CameraState.LOST) if former else None

@@ -117,7 +117,7 @@ def wholes(messages: Iterable[Envelope]) -> list[Whole]:
     return result
 
 
-def engine_of(site: Site, thresholds: Thresholds) -> Engine:
+def engine_of(site: Site, thresholds: Thresholds | None) -> Engine:
     """A matcher without history that waits for all cameras."""
     return Engine(
         site.matcher,
@@ -128,7 +128,9 @@ def engine_of(site: Site, thresholds: Thresholds) -> Engine:
     )
 
 
-def identities(engine: Engine, messages: Sequence[Envelope]) -> dict[TrackletKey, tuple[int, float]]:
+def identities(
+    engine: Engine, messages: Sequence[Envelope]
+) -> dict[TrackletKey, tuple[int, float]]:
     """Identity and time of decision of every tracklet decided."""
     found: dict[TrackletKey, tuple[int, float]] = {}
     for envelope in messages:
@@ -150,7 +152,5 @@ def assess(
     rows: dict[str, list[TrackRow]] = {camera: [] for camera in site.cameras}
     for tracklet in tracklets:
         identity, time = who.get(tracklet.key, (None, None))
-        rows[tracklet.key.camera].append(
-            replace(tracklet.row, identity=identity, decided_at=time)
-        )
+        rows[tracklet.key.camera].append(replace(tracklet.row, identity=identity, decided_at=time))
     return evaluate(read_truth(truth, list(site.cameras)), rows)

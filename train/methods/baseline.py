@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from reid_models import Description, InputSpec, build, load_encoder, save_encoder
 from train.data import Crops, DataSet, PKSampler
 from train.errors import TrainError
-from train.evaluation import embed_data, evaluate
+from train.evaluation import embed_data, evaluate, recommend
 from train.losses import LabelSmoothedCrossEntropy, TripletLoss
 from train.methods.settings import Settings
 from train.precision import has_fast_bf16
@@ -108,9 +108,12 @@ def train_baseline(
     description = run.description(data.name, seed)
     save_encoder(out / "encoder.safetensors", run.network, description)
     encoder = load_encoder(out / "encoder.safetensors")
-    ranking = evaluate(embed_data(encoder, data.query), embed_data(encoder, data.gallery))
+    query, gallery = embed_data(encoder, data.query), embed_data(encoder, data.gallery)
+    ranking = evaluate(query, gallery)
     measured = {"data": data.name, **summary(ranking)}
-    final = description.model_copy(update={"metrics": [measured]})
+    final = description.model_copy(
+        update={"metrics": [measured], "thresholds": recommend(query, gallery)}
+    )
     save_encoder(out / "encoder.safetensors", run.network, final)
     result = {
         "command": command,

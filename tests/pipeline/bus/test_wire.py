@@ -71,6 +71,7 @@ progresses = st.builds(
     frames=counts,
     frame=counts,
     dropped=counts,
+    source=st.text(max_size=32),
 )
 envelopes = st.builds(Envelope, number=st.integers(1, 2**31 - 1), body=updates() | progresses)
 
@@ -175,6 +176,8 @@ def test_a_strange_version_kind_state_and_size_are_named() -> None:
         decode(b"\x09" + good[1:])
     with pytest.raises(WireError, match="kind"):
         decode(good[:1] + b"x" + good[2:])
+    with pytest.raises(WireError, match="source: "):
+        encode(Envelope(1, progress(RUN, source="s" * 257)))
     with pytest.raises(WireError, match="asleep"):
         decode(good.replace(b"running", b"asleep!"))
     with pytest.raises(WireError, match="at most"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 from pipeline.bus import EmbeddedServer, Keys, connect
 from pipeline.camera.worker import run_worker, unmasked
+from pipeline.cli import STOPPED
 from pipeline.config import Site, load_site
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, Detections
@@ -113,6 +115,26 @@ def test_a_file_is_read_to_its_end_and_only_once(yard: Yard) -> None:
         assert again[0].run > progress[-1].run
 
 
+def test_another_file_in_the_place_of_one_that_was_read(yard: Yard) -> None:
+    video = yard.folder / "gate.mp4"
+    numbered(video, 45)
+    with yard.open(FILE, image_size=64) as committer:
+        run_worker(yard.site, "gate", threading.Event())
+        first = committer.progress("gate")[-1]
+        numbered(video, 25)
+        with pytest.raises(CamtrailError, match=r"not the file that camera 'gate' has read before"):
+            run_worker(yard.site, "gate", threading.Event())
+        assert committer.progress("gate")[-1] == first
+        later = datetime.fromtimestamp(first.time + 60, UTC)
+        camera = yard.site.cameras["gate"].model_copy(update={"start": later})
+        site = yard.site.model_copy(update={"cameras": {"gate": camera}})
+        run_worker(site, "gate", threading.Event())
+        last = committer.progress("gate")[-1]
+        assert (last.state, last.frames, last.frame) == (CameraState.ENDED, 25, 25)
+        assert last.time == pytest.approx(later.timestamp() + 2.4)
+        assert last.source not in ("", first.source)
+
+
 def test_a_killed_worker_goes_on_where_it_had_published(yard: Yard) -> None:
     numbered(yard.folder / "gate.mp4", 300)
     with yard.open(FILE, image_size=96) as committer:
@@ -141,7 +163,7 @@ def test_a_stopped_worker_publishes_what_it_holds(yard: Yard) -> None:
         worker = yard.start("gate")
         committer.wait_for(lambda: len(committer.progress("gate")) >= 3)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0, yard.log("gate")
+        assert worker.wait(20) == STOPPED, yard.log("gate")
         last = committer.progress("gate")[-1]
         assert last.state == CameraState.RUNNING
         assert 0 < last.frame < 900

@@ -17,7 +17,14 @@ def write_encoder(path: Path, seed: int) -> str:
     """A small encoder with random weights; gives its fingerprint."""
     import torch
 
-    from reid_models import Description, InputSpec, build, load_encoder, save_encoder
+    from reid_models import (
+        Description,
+        InputSpec,
+        Similarities,
+        build,
+        load_encoder,
+        save_encoder,
+    )
 
     torch.manual_seed(seed)
     arguments = {"dimension": 32}
@@ -26,7 +33,7 @@ def write_encoder(path: Path, seed: int) -> str:
         dimension=32,
         architecture="stripenet",
         arguments=arguments,
-        metrics=[{"data": "none", "accept": 0.6, "new": 0.5}],
+        thresholds=Similarities(accept=0.6, new=0.5),
     )
     save_encoder(path, build("stripenet", **arguments), description)
     return load_encoder(path, device="cpu").fingerprint

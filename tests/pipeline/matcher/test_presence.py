@@ -118,18 +118,22 @@ def test_the_terms_of_the_score() -> None:
     assert terms(0.7, Fit(POSSIBLE, 8.0, (5, 10)))["transit"] == 0.05
     assert terms(0.7, Fit(POSSIBLE, 15.0, (5, 10)))["transit"] == -0.04
     assert terms(0.7, Fit(POSSIBLE, 900.0, (5, 10)))["transit"] == -0.08
-    assert terms(0.7, Fit(POSSIBLE, 0.0, offset=0.0))["continuation"] == 0.2
+    assert terms(0.7, Fit(POSSIBLE, 0.0, offset=0.0))["continuation"] == 0.1
     assert terms(0.7, Fit(POSSIBLE, 0.0, offset=3.0))["continuation"] == 0.0
 
 
-def test_thresholds_come_from_the_configuration_then_the_encoder_then_the_default() -> None:
-    def of(accept: float | None, new: float | None, *encoder: float | None) -> tuple[float, float]:
+def test_thresholds_come_from_the_configuration_then_the_encoder() -> None:
+    def of(
+        accept: float | None, new: float | None, *encoder: float | None
+    ) -> tuple[float, float] | None:
         config = Matcher(accept=accept, new=new)  # type: ignore[call-arg]
         found = Thresholds.of(config, *encoder)
-        return found.accept, found.new
+        return (found.accept, found.new) if found else None
 
-    assert of(None, None, None, None) == (0.6, 0.5)
+    assert of(None, None, None, None) is None
+    assert of(0.8, None, None, None) is None
+    assert of(0.8, 0.3, None, None) == (0.8, 0.3)
     assert of(None, None, 0.7, 0.4) == (0.7, 0.4)
     assert of(0.8, None, 0.7, 0.4) == (0.8, 0.4)
-    assert of(0.3, None, None, None) == (0.3, 0.3)
-    assert of(None, 0.9, None, None) == (0.9, 0.9)
+    assert of(0.3, None, 0.7, 0.4) == (0.3, 0.3)
+    assert of(None, 0.9, 0.7, 0.4) == (0.9, 0.9)

@@ -221,6 +221,38 @@ def test_a_full_disk_loses_nothing(
         assert stored(site) == cameras.expected()
 
 
+class Faltering(Lease):
+    """A lease that is in doubt for a moment, every third time that it is looked at."""
+
+    looks = 0
+
+    @property
+    def valid(self) -> bool:
+        self.looks += 1
+        return super().valid and self.looks % 3 != 2
+
+
+def test_what_was_read_when_the_lease_fell_in_doubt_is_read_again(
+    site: Site, server: EmbeddedServer, encoder: tuple[Path, str]
+) -> None:
+    client, keys = connect(site), Keys(site.site)
+    with ExitStack() as stack:
+        cameras = Cameras(site, encoder[1], stack)
+        for camera in site.cameras:
+            cameras.put(camera)
+            assert cameras.publishers[camera].wait_sent(PATIENCE)
+        lease = Faltering(client, keys)
+        assert lease.acquire()
+        stack.callback(lease.close)
+        store = stack.enter_context(Store.open(site.store_url))
+        service = Service(site, client, keys, lease, store, make_engine(site, store, True))
+        with running(service.run, until_end=True) as (thread, _):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        assert lease.looks > 3
+        assert stored(site) == cameras.expected()
+
+
 def test_a_second_matcher_refuses(site: Site, server: EmbeddedServer) -> None:
     with running(run_matcher, site) as (thread, _):
         until(lambda: connect(site).exists(Keys(site.site).matcher) or not thread.is_alive())

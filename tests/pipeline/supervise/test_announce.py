@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from pipeline.bus import Consumer, EmbeddedServer, Keys, Publisher, connect
 from pipeline.config import Camera, Site
+from pipeline.footage import digest
 from pipeline.records import CameraState, Envelope, Position, Progress
 from pipeline.supervise.announce import announce_lost, announce_starting
 from tests.pipeline.bus.samples import progress, wait_for
@@ -94,6 +96,29 @@ def test_a_file_that_was_read_to_its_end_is_not_started(site: Site, consumer: Co
     (again,) = received(consumer)["gate"]
     assert body(again).state is CameraState.ENDED
     assert again.run > ended.run
+
+
+def test_another_file_in_the_place_of_one_that_was_read(site: Site, consumer: Consumer) -> None:
+    video = Path(site.cameras["hall"].source)
+    os.utime(video, (1e9, 1e9))
+    with Publisher(site, "hall") as worker:
+        source = digest(site.cameras["hall"])
+        ended = progress(worker.run, 9, "hall", state=CameraState.ENDED, source=source)
+        worker.put([ended])
+    consumer.announce({"hall": Position(ended.run, 1)})
+    assert announce_starting(site, ["hall"], 5) == {"hall"}
+    video.write_bytes(b"another")
+    os.utime(video, (1e9, 1e9))
+    assert announce_starting(site, ["hall"], 5) == set()  # its worker will refuse
+    with Publisher(site, "hall") as worker:
+        assert worker.resume is not None
+        assert (worker.resume.time, worker.resume.source) == (ended.time, source)
+        assert worker.resume.state is CameraState.STARTING
+    os.utime(video, (2e9, 2e9))
+    assert announce_starting(site, ["hall"], 5) == set()
+    with Publisher(site, "hall") as worker:
+        assert worker.resume is not None
+        assert (worker.resume.time, worker.resume.frame) == (2e9, 0)
 
 
 def test_without_redis_the_announcement_waits_in_the_spool(site: Site) -> None:

@@ -128,6 +128,22 @@ def stored_updates_or_none(site: Site) -> object:
         return None
 
 
+def test_what_is_stopped_by_hand_before_its_end_is_started_again(path: Path) -> None:
+    site = load(path)
+    run = Run(path, "--until-end")
+    camera = next(iter(site.cameras))
+    assert wait_for(lambda: sum(last_numbers(site, camera).values()) > 3, 120)
+    for name in (camera, "matcher"):
+        os.kill(run.pids(name)[-1], signal.SIGTERM)
+    assert run.process.wait(240) == 0
+    assert {name: len(run.pids(name)) for name in (camera, "matcher")} == {camera: 2, "matcher": 2}
+    store = Store.open(site.store_url, read_only=True)
+    for record in store.cameras():
+        assert (record.state, record.frames) == (CameraState.ENDED, SECONDS * 10)
+    counts = store.counts()
+    assert (counts.duplicates, counts.missing, counts.undecided) == (0, 0, 0)
+
+
 def test_a_clean_stop_leaves_nothing_behind_and_a_second_run_is_refused(path: Path) -> None:
     site = load(path)
     run = Run(path)
