@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is. And the same examples every time.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 # As in production; read by OpenMP when torch loads it, and inherited by the programs under test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -195,7 +195,7 @@ def _update(
 
 def _engine(site: Site, store: Store) -> Engine:
     config = Matcher()  # type: ignore[call-arg]
-    thresholds = Thresholds.of(config, None, None)
+    thresholds = Thresholds.of(config, 0.6, 0.5)
     topology = Topology(Declared())
     faiss.omp_set_num_threads(1)
     return Engine.restore(

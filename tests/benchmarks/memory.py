@@ -48,14 +48,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        result = {**film(Path(folder) / "film"), "crowd": crowd(Path(folder) / "crowd")}
+    result = {}
+    for part in (crowd, film):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, sizes in part(Path(folder)).items():
+                result[name] = sizes
+                figures = "   ".join(f"{mark}: {size:6.1f}" for mark, size in sizes.items())
+                if not options.json:
+                    print(f"{name:22} MiB at  {figures}", flush=True)
     if options.json:
         print(json.dumps(result))
-        return
-    for name, sizes in result.items():
-        figures = "   ".join(f"{mark}: {size:6.1f}" for mark, size in sizes.items())
-        print(f"{name:8} MiB at  {figures}")
 
 
 def film(folder: Path) -> dict[str, dict[str, float]]:
@@ -73,12 +75,11 @@ def film(folder: Path) -> dict[str, dict[str, float]]:
 
         matcher = _start(stack, folder, "matcher", str(path), "--until-end")
         worker = _start(stack, folder, "worker", str(path), "--camera", CAMERA)
-        return _watch({"worker": worker, "matcher": matcher}, read)
+        return _watch({"worker": worker, "its matcher": matcher}, read)
 
 
-def crowd(folder: Path) -> dict[str, float]:
+def crowd(folder: Path) -> dict[str, dict[str, float]]:
     """A matcher on what three cameras say in ten minutes."""
-    folder.mkdir()
     written = scripts(3, persons=40, seconds=60.0 * MINUTES)
     path = _write_site(folder / "site.yaml", {s.camera: f"{s.camera}.mp4" for s in written})
     site = load_site(path)
@@ -91,7 +92,7 @@ def crowd(folder: Path) -> dict[str, float]:
             return int(client.hget(Keys(site.site).matcher, "committed") or 0) / updates
 
         matcher = _start(stack, folder, "matcher", str(path), "--until-end")
-        return _watch({"matcher": matcher}, committed)["matcher"]
+        return _watch({"matcher of 3 cameras": matcher}, committed)
 
 
 def repeat(source: Path, target: Path, times: int) -> None:

@@ -10,6 +10,7 @@ with the threshold that scores best in hindsight; and the perfect association.
 With ``--rtsp`` the clip is served on loopback at its own pace and `camtrail run` follows it until
 it is over. A live camera does not know the numbers of the file's frames: the constant offset in
 time between arrival and file is taken, for each camera, at which the most boxes fit the truth.
+Scored are the frames in which somebody was tracked: a machine that is too busy skips the others.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ ENCODERS = {
     ),
 }
 TOLERANCES = (0.0, 0.25)  # seconds for which the rival may see somebody in two places
-LATEST_START = 10.0  # seconds of the clip that may have passed when a camera is connected
+LATEST_START = 30.0  # seconds of the clip that may have passed when a camera is connected
 Wholes = Mapping[str, Sequence[Whole]]  # by camera
 
 
@@ -116,7 +117,9 @@ def run(site: Site, path: Path, servers: Mapping[str, RtspServer]) -> None:
                 process.send_signal(signal.SIGINT)
             process.wait(300)
         finally:
-            process.kill() if process.poll() is None else None
+            if process.poll() is None:  # we are interrupted: it stops its own processes in order
+                process.terminate()
+                process.wait(60)
     if process.returncode:
         sys.exit(f"camtrail run: {process.returncode}\n{(path.parent / 'run.log').read_text()}")
 
@@ -126,7 +129,7 @@ def follow(site: Site, process: subprocess.Popen[bytes], servers: Mapping[str, R
     again from the start.
     """
     watched = dict(servers)
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while watched:
         if process.poll() is not None or time.monotonic() > deadline:
             sys.exit("the streams were not read to their end")
@@ -193,11 +196,11 @@ def best_clustering(truth: Mapping[str, Truth], found: Wholes) -> tuple[Evaluati
     """The best partition of average linkage, and its distance; who has no embedding stays alone."""
     known = [w for wholes in found.values() for w in wholes if w.embedding is not None]
     items = [Item(w.key.camera, w.start, w.end, unit(w.embedding)) for w in known]
-    scored = [
-        (score(truth, found, {w.key: int(n) for w, n in zip(known, labels, strict=True)}), distance)
-        for tolerance in TOLERANCES
-        for distance, labels in average_linkage(items, tolerance)
-    ]
+    scored = []
+    for tolerance in TOLERANCES:
+        for distance, labels in average_linkage(items, tolerance):
+            who = {w.key: int(n) + 1 for w, n in zip(known, labels, strict=True)}
+            scored.append((score(truth, found, who), distance))
     return max(scored, key=lambda pair: pair[0].overall.idf1)
 
 
@@ -207,10 +210,9 @@ def unit(vector: FloatArray | None) -> FloatArray:
 
 
 def score(truth: Mapping[str, Truth], found: Wholes, who: Mapping[TrackletKey, int]) -> Evaluation:
-    """The tracklets under these identities; one without counts as an identity of its own."""
+    """The tracklets under these identities (> 0); one without counts as an identity of its own."""
     rows: dict[str, list[TrackRow]] = {
-        # + 1: the evaluation's identities are above 0
-        camera: [replace(w.row, identity=who[w.key] + 1 if w.key in who else None) for w in wholes]
+        camera: [replace(w.row, identity=who.get(w.key)) for w in wholes]
         for camera, wholes in found.items()
     }
     return evaluate(truth, rows)
@@ -219,7 +221,7 @@ def score(truth: Mapping[str, Truth], found: Wholes, who: Mapping[TrackletKey, i
 def align(
     camera: str, wholes: Sequence[Whole], truth: Truth, fps: float
 ) -> tuple[list[Whole], Truth]:
-    """The tracklets with the numbers of the file's frames, and the truth of the time they span."""
+    """The tracklets with the numbers of the file's frames, and the truth of these frames."""
     times = np.concatenate([w.row.times for w in wholes])
     labels = np.repeat(np.arange(len(wholes)), [len(w.row.times) for w in wholes])
     boxes = np.concatenate([w.row.boxes for w in wholes]).astype(np.float64)
@@ -233,14 +235,13 @@ def align(
         return len(compare({camera: truth}, {camera: moved}).matched())
 
     began = times.min()
-    best = max(np.arange(0, LATEST_START, 0.25 / fps).tolist(), key=fit)
-    first, last = numbers(np.array([began, times.max()]), best)
-    print(f"{camera}: from frame {first} to {last}, {best:.2f} s of the file had passed")
-    frames = truth.people.frames
+    best = max(np.arange(0, LATEST_START, 0.5 / fps).tolist(), key=fit)
+    read = np.unique(numbers(times, best))
+    print(f"{camera}: {len(read)} frames from {read[0]} ({best:.2f} s into the file) to {read[-1]}")
     rows = [replace(w.row, frames=numbers(w.row.times, best)) for w in wholes]
     return (
         [replace(w, row=row) for w, row in zip(wholes, rows, strict=True)],
-        replace(truth, people=truth.people.keep((frames >= first) & (frames <= last))),
+        replace(truth, people=truth.people.keep(np.isin(truth.people.frames, read))),
     )
 
 

@@ -103,7 +103,12 @@ def fill(
     with Store.open(site.store_url) as store:
         tick = max(u.end for u in updates)
         store.commit(
-            Batch([Received(u, u.end) for u in updates], runs, Outcome(tick, verdicts), FINGERPRINT)
+            Batch(
+                [Received(u, u.end) for u in updates],
+                runs,
+                Outcome(tick, verdicts=verdicts),
+                FINGERPRINT,
+            )
         )
     return assignments
 

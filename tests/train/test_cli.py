@@ -28,6 +28,7 @@ def test_train_then_eval(market: Path, tmp_path: Path) -> None:
     trained = json.loads(done.stdout)
     encoder = out / "encoder.safetensors"
     done = camtrail_train("eval", "--encoder", encoder, "--data", market, "--json")
+    assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
     assert measured.pop("encoder") == str(encoder)
     assert measured == trained

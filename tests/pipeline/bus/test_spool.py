@@ -150,7 +150,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpoolMachine = SpoolMachine.TestCase
-TestSpoolMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSpoolMachine.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_every_cut_of_the_file_leaves_whole_groups_only(tmp_path: Path) -> None:

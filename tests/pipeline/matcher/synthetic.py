@@ -194,5 +194,5 @@ def engine(cameras: Sequence[str] = ("a", "b", "c"), **options: object) -> Engin
         ),
     )
     config = Matcher(**options)  # type: ignore[arg-type]
-    thresholds = Thresholds.of(config, None, None)
+    thresholds = Thresholds.of(config, 0.6, 0.5)
     return Engine(config, thresholds, cameras, Topology(declared), wait_for_all=True)

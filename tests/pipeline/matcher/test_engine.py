@@ -132,7 +132,7 @@ def test_a_restart_at_any_point_changes_nothing(
 def restored(store: Store, config: Matcher) -> Engine:
     """An engine in the store's state."""
     topology = Topology(Declared())
-    thresholds = Thresholds.of(config, None, None)
+    thresholds = Thresholds.of(config, 0.6, 0.5)
     return Engine.restore(store.snapshot(), config, thresholds, "abc", topology, "", True)
 
 
@@ -245,7 +245,7 @@ def test_an_identity_of_its_own_is_decided_again_when_seen_whole() -> None:
 def test_a_track_that_breaks_goes_on() -> None:
     """Seen anew where the former track led, it needs less likeness."""
     rng = np.random.default_rng(4)
-    weaker = at_cosine(ALICE, 0.47, rng)
+    weaker = at_cosine(ALICE, 0.50, rng)
     near = [Walk(0, "a", 1, 6, ALICE), Walk(0, "a", 7, 14, weaker, x=100 + 40 * 6)]
     far = [Walk(0, "a", 1, 6, ALICE), Walk(0, "a", 7, 14, weaker, x=900)]
     assert len(set(identities(two_cameras(near)).values())) == 1

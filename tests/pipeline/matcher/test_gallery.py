@@ -21,7 +21,7 @@ def vector(seed: int) -> FloatArray:
     return unit(np.random.default_rng(seed).standard_normal(D))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

@@ -103,7 +103,7 @@ def test_embeddings_are_stable_once_packed() -> None:
 
 def test_what_is_written_is_read(url: str) -> None:
     with Store.open(url) as store:
-        outcome = Outcome(START + 2, [verdict(1, 1), verdict(2, 1, Decision.MATCHED)])
+        outcome = Outcome(START + 2, verdicts=[verdict(1, 1), verdict(2, 1, Decision.MATCHED)])
         store.commit(batch(update(1), update(2), outcome=outcome))
         store.commit(batch(update(1, 2, thumbnail=b"jpeg", ended=True), update(3)))
     with Store.open(url, read_only=True) as store:
@@ -149,7 +149,7 @@ def test_skipped_messages_and_updates_are_counted(url: str) -> None:
 def test_a_failing_batch_leaves_nothing(url: str) -> None:
     with Store.open(url) as store:
         store.commit(batch(update(1)))
-        broken = Outcome(START, [verdict(9, 5, Decision.MATCHED)])  # no such identity
+        broken = Outcome(START, verdicts=[verdict(9, 5, Decision.MATCHED)])  # no such identity
         with pytest.raises(Exception, match=r"FOREIGN KEY|NOT NULL"):
             store.commit(batch(update(2), outcome=broken))
         assert store.counts().updates == 1
@@ -210,14 +210,16 @@ def test_an_unknown_identity_is_an_error_that_names_the_range(url: str) -> None:
     with Store.open(url) as store:
         with pytest.raises(CamtrailError, match="no identity 7; there are none yet"):
             store.identity(7)
-        store.commit(batch(update(1), outcome=Outcome(START, [verdict(1, 4)])))
+        store.commit(batch(update(1), outcome=Outcome(START, verdicts=[verdict(1, 4)])))
         with pytest.raises(CamtrailError, match="no identity 7; there are 4 to 4"):
             store.identity(7)
 
 
 def test_an_identity_that_lost_its_tracklets_is_not_listed(url: str) -> None:
     with Store.open(url) as store:
-        outcome = Outcome(START, [verdict(1, 1), verdict(2, 2), verdict(2, 1, Decision.MATCHED)])
+        outcome = Outcome(
+            START, verdicts=[verdict(1, 1), verdict(2, 2), verdict(2, 1, Decision.MATCHED)]
+        )
         outcome.retired.append(2)
         store.commit(batch(update(1), update(2), outcome=outcome))
         assert [p.identity for p in store.identities()] == [1]
@@ -228,7 +230,7 @@ def test_an_identity_that_lost_its_tracklets_is_not_listed(url: str) -> None:
 
 def test_the_snapshot_holds_what_the_matcher_needs(url: str) -> None:
     with Store.open(url) as store:
-        outcome = Outcome(START + 4, [verdict(1, 1)])
+        outcome = Outcome(START + 4, verdicts=[verdict(1, 1)])
         outcome.prototypes[TrackletKey("gate", RUN, 1)] = True
         outcome.closed.append(TrackletKey("gate", RUN, 1))
         store.commit(batch(update(1), update(1, 2), update(2), outcome=outcome))
