@@ -117,6 +117,15 @@ def coverage(boxes: Boxes, others: Boxes) -> FloatArray:
     return np.asarray(np.minimum(shares, 1), np.float32)
 
 
+def meeting(boxes: Boxes, others: Boxes) -> npt.NDArray[np.bool_]:
+    """Which of the boxes (n, 4) touch one of ``others`` (m, 4) besides themselves: (n,)."""
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    touches = (bottom_right > top_left).all(-1)
+    same = np.isclose(boxes[:, None], others[None], atol=0.5).all(-1)
+    return np.asarray(np.any(touches & ~same, axis=1), np.bool_)
+
+
 def laplacian_variance(image: Image) -> float:
     """How sharp a crop is, at a fixed size so that near and far persons compare."""
     small = cv2.resize(image, _SHARPNESS_SIZE, interpolation=cv2.INTER_AREA)

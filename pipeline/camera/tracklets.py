@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 
 from pipeline import config
-from pipeline.camera.crops import Crop, CropJudge, thumbnail
+from pipeline.camera.crops import Crop, CropJudge, meeting, thumbnail
 from pipeline.camera.likeness import Likeness, turn
 from pipeline.camera.track import Point, Tracking
 from pipeline.records import Detections, FloatArray, Frame, Image, Path, TrackletUpdate
@@ -19,6 +19,7 @@ GAP_SECONDS = 0.5  # a track that was missed for no longer has its path filled i
 FIRST_EMBEDDING_SECONDS = 1.0  # after which a tracklet without a good crop gets its least bad one
 _BETTER = 1.1  # a new best crop is this much better than the one sent before
 _LEAST_WEIGHT = 1e-3
+_MEETING_SECONDS = 1.0  # before a turn, within which somebody else must have been near
 _SURE = 2  # crops in a row that are unlike the track before it is parted
 
 Embed = Callable[[Sequence[Image]], FloatArray]
@@ -51,6 +52,7 @@ class Tracklet:
         self._doubtful: tuple[list[Crop], FloatArray] | None = None
         self._published: Point | None = None
         self.last_crop = math.nan  # when the last crop that was pooled was taken
+        self.last_meeting = -math.inf  # when the box last touched that of somebody else
         self._seq = 0
 
     def add(self, point: Point, between: Iterable[tuple[float, int]] = ()) -> None:
@@ -237,6 +239,7 @@ class Tracklets:
         boxes = np.array([track.box for track in tracking.tracks], np.float32).reshape(-1, 4)
         sure = np.array([track.confidence for track in tracking.tracks], np.float32)
         bounds, good = self._judge.rate(frame.image, boxes, sure, detections.boxes)
+        meetings = meeting(boxes, detections.boxes)
         for row, track in enumerate(tracking.tracks):
             tracklet = self._open.get(track.track)
             if tracklet is None:
@@ -247,6 +250,8 @@ class Tracklets:
             tracklet.add(
                 Point(frame.time, frame.index, track.box), self._between(tracklet.last, frame.time)
             )
+            if meetings[row]:
+                tracklet.last_meeting = frame.time
             bound = float(bounds[row])
             if tracklet.wants(frame.time, bound, bool(good[row])):
                 crop = self._judge.cut(frame.image, track.box, bound, bool(good[row]), frame.time)
@@ -295,9 +300,10 @@ class Tracklets:
             crops, embeddings, self._likeness.threshold, not number
         )
         tracklet.pool(crops[:first], embeddings[:first])
-        if first == len(crops):
+        before = tracklet.last_crop if first == 0 else crops[min(first, len(crops)) - 1].time
+        if first == len(crops) or tracklet.last_meeting < before - _MEETING_SECONDS:
+            tracklet.pool(crops[first:], embeddings[first:])
             return [self._update(tracklet, not number)]
-        before = tracklet.last_crop if first == 0 else crops[first - 1].time
         rest = tracklet.part((before + crops[first].time) / 2, next(self._numbers))
         if rest.last is None:  # its path was published before: too late to part it
             tracklet.pool(crops[first:], embeddings[first:])

@@ -98,7 +98,7 @@ def test_config_prints_yaml_or_json_with_secrets_redacted(tmp_path: Path) -> Non
     assert "rediss://u:***@h:6379/0" in result.stdout
     data = json.loads(camtrail("config", site, "--json", PASS="hunter2").stdout)
     assert data["cameras"]["gate"]["source"] == "rtsp://v:***@gate/1"
-    assert data["detector"]["image_size"] == 640
+    assert data["detector"]["image_size"] is None  # as trained
     assert "hunter2" not in result.stdout + json.dumps(data)
 
 

@@ -14,6 +14,9 @@ from pipeline.camera.tracklets import Tracklets
 from pipeline.records import Detections, FloatArray, Frame, Image, Track, TrackletUpdate
 
 FPS = 10
+TWO = Detections(
+    np.array([(100, 100, 180, 300), (178, 90, 250, 290)], np.float32), np.full(2, 0.9, np.float32)
+)
 BOX = np.array((100.0, 100.0, 180.0, 300.0), np.float32)
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 
@@ -29,15 +32,17 @@ def scene(colour: tuple[int, int, int]) -> Image:
     return np.clip(noise + np.array(colour), 0, 255).astype(np.uint8)
 
 
-def walk(colours: Sequence[tuple[int, int, int]], line: float | None = 0.8) -> list[TrackletUpdate]:
-    """One track over as many frames; what is published of it."""
+def walk(
+    colours: Sequence[tuple[int, int, int]], line: float | None = 0.8, alone: bool = False
+) -> list[TrackletUpdate]:
+    """One track over as many frames, with somebody else near; what is published of it."""
     tracklets = Tracklets(config.Crops(), "gate", "RUN", "f" * 32, embed, line)
     pictures = {colour: scene(colour) for colour in set(colours)}
     updates: list[TrackletUpdate] = []
     for frame, colour in enumerate(colours):
         tracklets.see(
             Frame("gate", frame + 1, frame / FPS, pictures[colour]),
-            Detections(BOX[None], np.array([0.9], np.float32)),
+            Detections(BOX[None], np.array([0.9], np.float32)) if alone else TWO,
             Tracking([Track(7, BOX, 0.9)], {}, frozenset({7})),
         )
         if frame % FPS == FPS - 1:
@@ -76,6 +81,10 @@ def test_one_odd_crop_parts_nothing_and_spoils_nothing() -> None:
 
 def test_nothing_is_parted_while_nothing_is_known_of_the_encoder() -> None:
     assert {u.track for u in walk([RED] * 30 + [BLUE] * 30, line=None)} == {1}
+
+
+def test_who_met_nobody_cannot_have_been_exchanged() -> None:
+    assert {u.track for u in walk([RED] * 30 + [BLUE] * 30, alone=True)} == {1}
 
 
 def test_the_line_is_learned_from_both_kinds() -> None:
