@@ -16,6 +16,7 @@ import yaml
 from pipeline.config import load_site
 from pipeline.errors import CamtrailError
 from pipeline.simulate import SiteOptions, simulate_site
+from pipeline.simulate.stage import VISIBLE
 from tests.pipeline.simulate.conftest import OPTIONS
 from tests.pipeline.simulate.truth import Row, read_frames, read_truth
 
