@@ -109,7 +109,8 @@ def _ultralytics(config: Path) -> Any:
     os.environ.setdefault("YOLO_CONFIG_DIR", str(config))
     import ultralytics
 
-    ultralytics.settings.update({"sync": False})
+    settings: Any = ultralytics.settings  # its update() has no types
+    settings.update({"sync": False})
     return ultralytics
 
 
