@@ -1,7 +1,7 @@
 # make demo and make test set up all that they need; the second time they are quick.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: setup setup-system setup-test demo test test-all lint format bench weights clean help
+.PHONY: setup setup-system setup-test demo test test-all lint format bench clean help
 
 PYTHON ?= python3
 VENV := .venv
