@@ -126,7 +126,10 @@ def test_ctrl_c_is_status_130(tmp_path: Path) -> None:
     fifo = tmp_path / "site.yaml"  # reading the configuration blocks until somebody writes
     os.mkfifo(fifo)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "config", str(fifo)], stderr=subprocess.PIPE
+        [sys.executable, "-m", "pipeline.cli", "config", str(fifo)],
+        stderr=subprocess.PIPE,
+        # as in a terminal, also where the tests run in the background and ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with fifo.open("w"):  # waits until the command has opened it
         process.send_signal(signal.SIGINT)
