@@ -61,7 +61,14 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    # ultralytics, once imported, answers an unknown format with an import of its own
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        ImportError,
+        Image.DecompressionBombError,
+    ) as error:
         raise TrainError(f"{path}: not a readable image ({error})") from None
 
 

@@ -242,6 +242,8 @@ class _Run:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many classes for a damaged file
             raise TrainError(f"{self.checkpoint}: not a usable checkpoint ({error})") from None
+        if not isinstance(state, dict) or not {"model", "settings", "seed"} <= state.keys():
+            raise TrainError(f"{self.checkpoint}: not a usable checkpoint (parts are missing)")
         if state["settings"] != self.settings.model_dump() or state["seed"] != self.seed:
             raise TrainError(
                 f"{self.checkpoint}: made with other settings or another seed; "
