@@ -1,0 +1,1 @@
+"""The subcommands of `camtrail-train`, one a module; `train.cli` registers them."""
