@@ -6,10 +6,22 @@ from pathlib import Path
 
 from train.data.crops import Crops
 from train.data.folder import DataSet, Sample, load_folder, read_image
-from train.data.sampler import PKSampler
+from train.data.sampler import Draw, PKSampler
 from train.data.simulated import PREFIX, simulated_folder
+from train.data.transforms import Augmentation, Transform
 
-__all__ = ["Crops", "DataSet", "PKSampler", "Sample", "load_folder", "open_data", "read_image"]
+__all__ = [
+    "Augmentation",
+    "Crops",
+    "DataSet",
+    "Draw",
+    "PKSampler",
+    "Sample",
+    "Transform",
+    "load_folder",
+    "open_data",
+    "read_image",
+]
 
 
 def open_data(name: str) -> DataSet:

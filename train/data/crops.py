@@ -1,77 +1,106 @@
-"""Training images for torch's loader, with the changes that teach what to ignore."""
+"""Training images for torch's loader."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms import v2
 
 from reid_models.description import InputSpec
-from reid_models.preprocess import resize
 from train.data.folder import Sample, read_image
+from train.data.sampler import Draw
+from train.data.transforms import Augmentation, Transform
+from train.errors import TrainError
+
+_TRIES = 20  # images in place of an unreadable one, after which the disk is taken to be gone
+
+USUAL = Augmentation(
+    another_camera=1.0,
+    mirror=0.5,
+    rotate=3.0,
+    shift=0.06,
+    zoom=0.12,
+    saturation=0.5,
+    blur=0.3,
+    erase=0.5,
+    erase_area=(0.02, 0.3),
+)
 
 
 class Crops(Dataset[tuple[Tensor, int]]):
     """Gives ``(image (3, H, W) float32, label)``; labels are 0 .. number of identities - 1.
 
+    Indexed by a `Draw`, an image is changed as the draw's seed says, in whatever process and
+    order; by a number, as torch's global generator has it. An image that has become unreadable
+    is replaced by another of the same person, said on stderr and counted.
+
     Args:
         samples: what to read.
         spec: size and normalisation of the network's input.
+        augmentation: how the images are changed.
     """
 
-    def __init__(self, samples: Sequence[Sample], spec: InputSpec) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], spec: InputSpec, augmentation: Augmentation = USUAL
+    ) -> None:
         self._samples = list(samples)
         classes = sorted({sample.identity for sample in samples})
         index = {identity: label for label, identity in enumerate(classes)}
         self.labels = [index[sample.identity] for sample in samples]
         self.cameras = [sample.camera for sample in samples]
         self.classes = len(classes)
-        self._spec = spec
-        self._augment = _augmentation(spec)
+        self._transform = Transform(augmentation, spec)
+        self._of_label: dict[int, list[int]] = defaultdict(list)
+        for number, label in enumerate(self.labels):
+            self._of_label[label].append(number)
+        self._unreadable = torch.zeros(1, dtype=torch.int64)
+        self._unreadable.share_memory_()  # type: ignore[no-untyped-call] # the workers count too
+        self._told: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = read_image(self._samples[index].path)
-        image = another_camera(resize(image, self._spec.height, self._spec.width))
-        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return cast(Tensor, self._augment(tensor)), self.labels[index]
+    def __getitem__(self, index: int | Draw) -> tuple[Tensor, int]:
+        if not isinstance(index, Draw):
+            return self._get(index)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(index.seed)
+            return self._get(index.image)
 
+    @property
+    def unreadable(self) -> int:
+        """How often an image could not be read and another took its place, in all processes."""
+        return int(self._unreadable.item())
 
-def another_camera(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The RGB image as a camera of another white balance, gamma, exposure and contrast saw it.
+    def _get(self, index: int) -> tuple[Tensor, int]:
+        image, index = self._read(index)
+        return self._transform(image), self.labels[index]
 
-    torchvision's colour jitter has no white balance and no gamma, which are what differs most
-    between real cameras, and costs ten times this table.
-    """
-    gains = torch.empty(3).uniform_(0.88, 1.14).numpy()
-    gamma, exposure, contrast = torch.empty(3).uniform_(-1, 1).numpy()
-    levels = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
-    curve = (levels ** (2 ** (0.6 * gamma))) * gains * (1 + 0.2 * exposure)
-    curve = (curve - 0.5) * (1 + 0.25 * contrast) + 0.5
-    table = np.clip(curve * 255, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, table[None]), np.uint8)
+    def _read(self, index: int) -> tuple[npt.NDArray[np.uint8], int]:
+        """The image, or another in its place; with the number of the one that it is."""
+        for number in self._candidates(index):
+            try:
+                return read_image(self._samples[number].path), number
+            except TrainError as error:
+                self._unreadable += 1
+                if number not in self._told:
+                    self._told.add(number)
+                    print(f"{error}; another takes its place", file=sys.stderr, flush=True)
+        raise TrainError(
+            f"{self._samples[index].path} and {_TRIES} others cannot be read any more; "
+            "is the disk still there?"
+        )
 
-
-def _augmentation(spec: InputSpec) -> v2.Compose:
-    mean = [value / 255 for value in spec.mean]
-    std = [value / 255 for value in spec.std]
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(),
-            v2.RandomAffine(degrees=3, translate=(0.06, 0.06), scale=(0.88, 1.12)),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.ColorJitter(saturation=0.5),
-            v2.RandomApply([v2.GaussianBlur(5, sigma=(0.3, 1.5))], p=0.3),
-            v2.Normalize(mean, std),
-            v2.RandomErasing(p=0.5, scale=(0.02, 0.3)),
-        ]
-    )
+    def _candidates(self, index: int) -> Iterator[int]:
+        """The image itself; then others of the same person, then of anybody."""
+        yield index
+        same = self._of_label[self.labels[index]]
+        others = [same[i] for i in torch.randperm(len(same)).tolist() if same[i] != index]
+        anybody = torch.randint(len(self._samples), (_TRIES,)).tolist()
+        yield from [*others, *anybody][:_TRIES]

@@ -5,25 +5,41 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch.utils.data import Sampler
 
 from train.errors import TrainError
 
 
-class PKSampler(Sampler[list[int]]):
-    """Gives lists of P x K indices; the images of an identity are spread over its cameras.
+class Draw(NamedTuple):
+    """One image of a batch, and what decides how it is changed this time.
 
-    An epoch has ``len(labels) // (P * K)`` batches, at least one. Identities are drawn without
-    replacement until all have been seen; an identity of fewer than K images repeats some. The
-    batches depend on nothing but the arguments and the epoch.
+    The seed travels with the index, so that the images are the same whichever worker makes them,
+    however many there are, and after a restart in the middle of an epoch.
+    """
+
+    image: int
+    seed: int
+
+
+class PKSampler(Sampler[list[Draw]]):
+    """Gives lists of P x K draws; the images of an identity are spread over its cameras.
+
+    An epoch has as many batches as hold all images once, or all identities once, whichever is
+    more. Identities are drawn without replacement until all have been seen; an identity of fewer
+    than K images (or of only one) repeats some, each time changed in another way. The batches
+    depend on nothing but the arguments and the epoch.
 
     Args:
         labels: identity of each image.
         cameras: camera of each image.
         identities: P, at least 2 and at most the number of different labels.
         images: K, at least 2.
-        seed: of the order.
+        seed: of the order and of the images' changes.
+
+    Attributes:
+        epoch: to be set before each epoch; another gives other batches.
     """
 
     def __init__(
@@ -46,14 +62,14 @@ class PKSampler(Sampler[list[int]]):
             )
         self._identities = identities
         self._images = images
-        self._length = max(1, len(labels) // (identities * images))
+        self._length = max(len(labels) // (identities * images), len(self._groups) // identities)
         self._seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Draw]]:
         rng = random.Random(f"{self._seed}/{self.epoch}")  # noqa: S311 - not for secrets
         waiting: list[int] = []
         for _ in range(self._length):
@@ -65,7 +81,8 @@ class PKSampler(Sampler[list[int]]):
                     # those already in this batch go to the end: no identity comes twice in one
                     waiting.sort(key=lambda label: label not in chosen)
                 chosen.append(waiting.pop())
-            yield [index for label in chosen for index in self._draw(label, rng)]
+            indices = [index for label in chosen for index in self._draw(label, rng)]
+            yield [Draw(index, rng.getrandbits(63)) for index in indices]
 
     def _draw(self, label: int, rng: random.Random) -> list[int]:
         """K images, taken in turn from the cameras in random order."""

@@ -1,15 +1,17 @@
-"""Training images and their augmentation."""
+"""Training images as the loader gets them."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-import numpy as np
+import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from reid_models import InputSpec
-from train.data import Crops, load_folder
-from train.data.crops import another_camera
+from train.data import Crops, Draw, load_folder
+from train.errors import TrainError
 
 SPEC = InputSpec(height=64, width=32)
 
@@ -35,11 +37,51 @@ def test_augmentation_follows_the_seed(market: Path) -> None:
     assert not torch.equal(first, second)
 
 
-def test_another_camera_keeps_the_order_of_brightness_and_shifts_colour() -> None:
-    torch.manual_seed(2)
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    seen = [another_camera(ramp)[0].astype(int) for _ in range(50)]
-    assert all((np.diff(curve, axis=0) >= 0).all() for curve in seen)
-    middles = np.array([curve[128] for curve in seen])
-    assert middles.std(axis=0).min() > 10  # exposure, gamma and contrast
-    assert (middles[:, 0] - middles[:, 2]).std() > 5  # white balance
+def test_a_draw_gives_the_same_image_wherever_it_is_made(market: Path) -> None:
+    samples = load_folder(market, "m").train
+    samples[6].path.unlink()  # after it was checked
+    crops = Crops(samples, SPEC)
+    draws = [Draw(5, 11), Draw(9, 12), Draw(5, 13), Draw(6, 14)]
+    torch.manual_seed(99)
+    before = torch.random.get_rng_state()
+    here = [crops[draw][0] for draw in draws]
+    assert torch.equal(torch.random.get_rng_state(), before)  # nobody else's chance is moved
+    assert torch.equal(crops[draws[0]][0], here[0])
+    assert not torch.equal(here[0], here[2])
+    loader = DataLoader(
+        crops,
+        batch_sampler=[draws[:1], draws[1:]],
+        num_workers=2,
+        multiprocessing_context="forkserver",
+    )
+    there = torch.cat([images for images, _ in loader])
+    assert torch.equal(there, torch.stack(here))
+    assert crops.unreadable == 2  # once here, once in a worker
+
+
+def test_an_image_that_has_become_unreadable_is_replaced(
+    market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = load_folder(market, "m").train
+    crops = Crops(samples, SPEC)
+    samples[6].path.write_bytes(b"gone bad")
+    samples[7].path.unlink()
+    for index in (6, 7, 6):
+        assert crops[Draw(index, 1)][1] == 1  # another image of the same person
+    assert crops.unreadable >= 3
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2  # once for each
+    assert all("another takes its place" in line for line in told)
+
+
+def test_somebody_else_stands_in_where_nobody_is_left(market: Path) -> None:
+    samples = load_folder(market, "m").train
+    crops = Crops(samples, SPEC)
+    for sample in samples[:6]:
+        sample.path.unlink()
+    image, label = crops[Draw(0, 1)]
+    assert image.shape == (3, 64, 32)
+    assert label != 0
+    shutil.rmtree(market)
+    with pytest.raises(TrainError, match="is the disk still there"):
+        crops[Draw(0, 1)]

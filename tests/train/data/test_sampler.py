@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.data import PKSampler
+from train.data import Draw, PKSampler
 from train.errors import TrainError
 
 
@@ -20,8 +20,8 @@ def test_every_batch_has_p_identities_of_k(data: st.DataObject) -> None:
     cameras = data.draw(st.lists(st.integers(1, 3), min_size=len(labels), max_size=len(labels)))
     p, k = data.draw(st.integers(2, len(sizes))), data.draw(st.integers(2, 5))
     sampler = PKSampler(labels, cameras, p, k, seed=data.draw(st.integers(0, 9)))
-    batches = list(sampler)
-    assert len(batches) == len(sampler) == max(1, len(labels) // (p * k))
+    batches = [[draw.image for draw in batch] for batch in sampler]
+    assert len(batches) == len(sampler) == max(len(labels) // (p * k), len(sizes) // p)
     for batch in batches:
         counts = Counter(labels[i] for i in batch)
         assert list(counts.values()) == [k] * p
@@ -35,14 +35,14 @@ def test_every_batch_has_p_identities_of_k(data: st.DataObject) -> None:
 def test_all_identities_come_before_one_comes_again() -> None:
     labels = [label for label in range(10) for _ in range(8)]
     batches = list(PKSampler(labels, [1] * 80, 5, 4))
-    seen = [labels[i] for batch in batches[:2] for i in batch[::4]]
+    seen = [labels[draw.image] for batch in batches[:2] for draw in batch[::4]]
     assert sorted(seen) == list(range(10))
 
 
 def test_seed_and_epoch_decide_the_order() -> None:
     labels = [label for label in range(10) for _ in range(8)]
 
-    def batches(seed: int, epoch: int) -> list[list[int]]:
+    def batches(seed: int, epoch: int) -> list[list[Draw]]:
         sampler = PKSampler(labels, [1] * 80, 5, 4, seed)
         sampler.epoch = epoch
         return list(sampler)
@@ -50,6 +50,12 @@ def test_seed_and_epoch_decide_the_order() -> None:
     assert batches(1, 1) == batches(1, 1)
     assert batches(1, 1) != batches(1, 2)
     assert batches(1, 1) != batches(2, 1)
+
+
+def test_a_repeated_image_is_changed_in_another_way() -> None:
+    (batch,) = PKSampler([0, 1], [1, 1], 2, 4)  # one image an identity
+    assert sorted(draw.image for draw in batch) == [0] * 4 + [1] * 4
+    assert len({draw.seed for draw in batch}) == 8
 
 
 def test_impossible_batches() -> None:
