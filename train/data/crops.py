@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from reid_models.description import InputSpec
-from train.data.folder import Sample, read_image
+from train.data.dataset import Sample
+from train.data.images import read_image
 from train.data.sampler import Draw
 from train.data.transforms import Augmentation, Transform
 from train.errors import TrainError

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pipeline.simulate
 from pipeline.simulate import CropOptions, simulate_crops
+from train.data.cache import cache_folder
 from train.errors import TrainError
 
 PREFIX = "simulated"
@@ -34,7 +34,7 @@ def simulated_folder(name: str) -> Path:
     package = Path(pipeline.simulate.__file__).parent
     for source in sorted(package.glob("*.py")):
         key.update(source.read_bytes())
-    folder = _cache() / f"crops-{options.seed}-{key.hexdigest()[:16]}"
+    folder = cache_folder() / f"crops-{options.seed}-{key.hexdigest()[:16]}"
     if not folder.is_dir():
         print(f"rendering {name} into {folder} (once)", file=sys.stderr, flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,3 @@ def _parse(name: str) -> CropOptions:
             raise TrainError(f"--data {name}: {key} must be a whole number, not {value!r}")
         values[key] = int(value)
     return CropOptions(**values)
-
-
-def _cache() -> Path:
-    named = os.environ.get("CAMTRAIL_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "camtrail"
