@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reid_models.errors import EncoderError
+from reid_models.networks.arguments import check_whole
+from reid_models.networks.network import Network, bn_neck
 
 _WIDTHS = (32, 64, 128, 160)
 _STRIDES = (2, 2, 2, 1)
@@ -38,11 +39,12 @@ class _Block(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class StripeNet(nn.Module):
-    """See the module's text; a "BNNeck" stands between the metric loss and the classifier."""
+class StripeNet(Network):
+    """See the module's text."""
 
     def __init__(self, dimension: int, stripes: int) -> None:
         super().__init__()
+        self.backbone = "stripenet"
         self.dimension = dimension
         self.stem = nn.Sequential(
             nn.Conv2d(3, _WIDTHS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(_WIDTHS[0]), nn.ReLU()
@@ -53,17 +55,18 @@ class StripeNet(nn.Module):
         )
         self.stripes = nn.AdaptiveAvgPool2d((stripes, 1))
         self.project = nn.Linear(_WIDTHS[-1] * (stripes + 1), dimension, bias=False)
-        self.neck = nn.BatchNorm1d(dimension)
-        self.neck.bias.requires_grad_(False)  # BNNeck: embeddings stay centred on the origin
+        self.neck = bn_neck(dimension)
+
+    def maps(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.body(self.stem(images)))
 
     def features(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` normalised images to ``(N, D)`` features, for a metric loss."""
-        maps = self.body(self.stem(images))
+        maps = self.maps(images)
         pooled = torch.cat([self.stripes(maps).flatten(1), maps.amax((2, 3))], dim=1)
         return cast(Tensor, self.project(pooled))
 
-    def forward(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.neck(self.features(images)))
+    def backbone_parts(self) -> list[tuple[str, nn.Module]]:
+        return [("stem.", self.stem), ("body.", self.body)]
 
 
 def stripenet(dimension: int = 256, stripes: int = 4) -> StripeNet:
@@ -72,8 +75,10 @@ def stripenet(dimension: int = 256, stripes: int = 4) -> StripeNet:
     Args:
         dimension: length of the embedding, 8 to 2048.
         stripes: horizontal stripes that the last map is pooled in, 1 to 8.
+
+    Raises:
+        EncoderError: a value is impossible.
     """
-    for name, value, low, high in (("dimension", dimension, 8, 2048), ("stripes", stripes, 1, 8)):
-        if not (isinstance(value, int) and low <= value <= high):
-            raise EncoderError(f"stripenet: {name} must be from {low} to {high}, not {value!r}")
+    check_whole("stripenet", "dimension", dimension, 8, 2048)
+    check_whole("stripenet", "stripes", stripes, 1, 8)
     return StripeNet(dimension, stripes)
