@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from train.data import DataSet
 
 _DATA_HELP = (
-    "A folder in Market-1501's layout, or simulated people: "
-    "simulated, or for example simulated:seed=9002,train_identities=300."
+    "A folder, recognised by what it holds; NAME:FOLDER, for example viper:/data/VIPeR,split=3 "
+    "(`camtrail-train data --help` has the names); or simulated people: simulated, or for example "
+    "simulated:seed=9002,train_identities=300."
 )
 Data = Annotated[str, typer.Option("--data", help=_DATA_HELP)]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty.")]
@@ -34,10 +35,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from RUN/checkpoin
 
 
 def open_named(name: str) -> DataSet:
-    """The data set of ``--data``; says on stderr which files were left out."""
+    """The data set of ``--data``; says on stderr what is odd about it, and what was left out."""
     from train.data import open_data
 
     data = open_data(name)
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
     for line in data.left_out[:20]:
         print(f"left out: {line}", file=sys.stderr)
     if len(data.left_out) > 20:

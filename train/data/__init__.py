@@ -7,6 +7,7 @@ from train.data.dataset import DataSet, Sample
 from train.data.images import read_image
 from train.data.open import load_folder, open_data
 from train.data.sampler import Draw, PKSampler
+from train.data.split import split_identities
 from train.data.transforms import Augmentation, Transform
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "load_folder",
     "open_data",
     "read_image",
+    "split_identities",
 ]
