@@ -23,13 +23,17 @@ class Network(nn.Module):
     neck: nn.Module
     backbone: str
 
+    def maps_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `maps` and `features` give, in one pass, the second made of the first."""
+        raise NotImplementedError
+
     def maps(self, images: Tensor) -> Tensor:
         """The last feature map (N, C, h, w), not negative."""
-        raise NotImplementedError
+        return self.maps_and_features(images)[0]
 
     def features(self, images: Tensor) -> Tensor:
         """What a metric loss works on, (N, D)."""
-        raise NotImplementedError
+        return self.maps_and_features(images)[1]
 
     def forward(self, images: Tensor) -> Tensor:
         """What a classifier and the gallery work on, (N, D)."""
@@ -79,11 +83,9 @@ class Backbone(Network):
         """From pooled maps to features."""
         return nn.Linear(width, dimension, bias=False)
 
-    def maps(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.trunk(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.project(self.pooling(self.maps(images))))
+    def maps_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.trunk(images)
+        return maps, self.project(self.pooling(maps))
 
     def backbone_parts(self) -> list[tuple[str, nn.Module]]:
         return [("", self.trunk)]

@@ -51,8 +51,9 @@ class _Branch(nn.Module):
         # A 1 x 1 convolution of a map of one place. No bias: batch norm follows.
         self.reduce = nn.ModuleList(nn.Linear(length, dimension, bias=False) for length in lengths)
 
-    def forward(self, shared: Tensor) -> list[Tensor]:
-        """The vectors (N, dimension): of the whole map, its stripes, its groups of channels."""
+    def forward(self, shared: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The branch's map, and vectors (N, dimension): of the whole map, its stripes, its
+        groups of channels."""
         maps = self.trunk(shared)
         whole = maps.amax((2, 3))
         pooled = [whole]
@@ -62,7 +63,7 @@ class _Branch(nn.Module):
         if self.groups:
             groups = whole.tensor_split(self.groups, dim=1)
             pooled += [groups[i] for i in range(self.groups)]
-        return [reduce(vector) for reduce, vector in zip(self.reduce, pooled, strict=True)]
+        return maps, [reduce(v) for reduce, v in zip(self.reduce, pooled, strict=True)]
 
 
 class SCR(Network):
@@ -96,15 +97,12 @@ class SCR(Network):
         self.dimension = self.parts * part_dimension
         self.neck = nn.BatchNorm1d(self.dimension)
 
-    def maps(self, images: Tensor) -> Tensor:
-        """The last map of the first branch, (N, C, h, w)."""
-        return cast(Tensor, self._branches()[0].trunk(self.shared(images)))
-
-    def features(self, images: Tensor) -> Tensor:
+    def maps_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The last map of the first branch, (N, C, h, w), and the features, (N, D)."""
         shared = self.shared(images)
-        vectors = [branch(shared) for branch in self._branches()]
+        maps, vectors = zip(*(branch(shared) for branch in self._branches()), strict=True)
         local = [vector for branch in vectors for vector in branch[1:]]
-        return torch.cat([branch[0] for branch in vectors] + local, dim=1)
+        return maps[0], torch.cat([branch[0] for branch in vectors] + local, dim=1)
 
     def backbone_parts(self) -> list[tuple[str, nn.Module]]:
         return [("", self.shared), *(("", branch.trunk) for branch in self._branches())]

@@ -8,8 +8,6 @@ shoes come in that order, and globally by maximum, for what may be anywhere (a b
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,13 +55,10 @@ class StripeNet(Network):
         self.project = nn.Linear(_WIDTHS[-1] * (stripes + 1), dimension, bias=False)
         self.neck = bn_neck(dimension)
 
-    def maps(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.body(self.stem(images)))
-
-    def features(self, images: Tensor) -> Tensor:
-        maps = self.maps(images)
+    def maps_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.body(self.stem(images))
         pooled = torch.cat([self.stripes(maps).flatten(1), maps.amax((2, 3))], dim=1)
-        return cast(Tensor, self.project(pooled))
+        return maps, self.project(pooled)
 
     def backbone_parts(self) -> list[tuple[str, nn.Module]]:
         return [("stem.", self.stem), ("body.", self.body)]

@@ -34,8 +34,11 @@ def test_every_network_keeps_the_contract(name: str, images: torch.Tensor) -> No
         assert maps.min() >= 0
         assert features.shape == (2, model.dimension)
         assert torch.equal(model(images), model.neck(features))
-    embeddings = model.train()(torch.randn(4, 3, 64, 32))
+    maps, features = model.train().maps_and_features(torch.randn(4, 3, 64, 32))
+    maps.retain_grad()
+    embeddings = model.neck(features)
     (embeddings * torch.randn(embeddings.shape)).sum().backward()
+    assert maps.grad.abs().max() > 0  # as Grad-CAM needs it
     trained = {key: p.grad for key, p in model.named_parameters() if p.requires_grad}
     assert [key for key, grad in trained.items() if grad is None] == []
     assert [key for key, grad in trained.items() if not torch.isfinite(grad).all()] == []
