@@ -70,9 +70,13 @@ class Crops(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int | Draw) -> tuple[Tensor, int]:
         if not isinstance(index, Draw):
             return self._get(index)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(index.seed)
+        chance = torch.default_generator  # torch.manual_seed would see to the GPUs too: slow
+        before = chance.get_state()
+        try:
+            chance.manual_seed(index.seed)
             return self._get(index.image)
+        finally:
+            chance.set_state(before)
 
     @property
     def unreadable(self) -> int:
