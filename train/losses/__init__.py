@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from train.losses.circle import CircleLoss
+from train.losses.contrastive import ContrastiveLoss
 from train.losses.cross_entropy import LabelSmoothedCrossEntropy
+from train.losses.fidi import FIDILoss
+from train.losses.metric import MetricLoss, metric_loss
 from train.losses.triplet import TripletLoss
 
-__all__ = ["LabelSmoothedCrossEntropy", "TripletLoss"]
+__all__ = [
+    "CircleLoss",
+    "ContrastiveLoss",
+    "FIDILoss",
+    "LabelSmoothedCrossEntropy",
+    "MetricLoss",
+    "TripletLoss",
+    "metric_loss",
+]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from train.losses.pairs import euclidean_distances, hardest_pairs
 
 
 class TripletLoss(nn.Module):
@@ -24,14 +25,8 @@ class TripletLoss(nn.Module):
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        # The matrix-product shortcut of cdist loses the small distances that matter most here.
-        distances = torch.cdist(embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist")
-        same = labels[:, None] == labels[None, :]
-        others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-        farthest = distances.masked_fill(~same, float("-inf")).amax(dim=1)
-        nearest = distances.masked_fill(same, float("inf")).amin(dim=1)
-        usable = others.any(dim=1) & ~same.all(dim=1)
-        if not bool(usable.any()):
+        own, other = hardest_pairs(euclidean_distances(embeddings), labels)
+        if not len(own):
             return embeddings.sum() * 0
-        gap = (farthest - nearest)[usable]
+        gap = own - other
         return (F.softplus(gap) if self.margin is None else F.relu(gap + self.margin)).mean()
