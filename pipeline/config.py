@@ -75,11 +75,12 @@ class Tracker(_Strict):
 
 
 class Crops(_Strict):
-    """Which crops are worth embedding."""
+    """Which crops are worth embedding, and which are kept as pictures."""
 
     per_second: float = Field(3.0, gt=0, le=30, description="embeddings a person a second")
     min_height: int = Field(32, ge=8, description="pixels")
     max_overlap: float = Field(0.5, ge=0, le=1, description="share covered by another person")
+    keep: int = Field(4, ge=0, le=64, description="pictures of a tracklet beside the best one")
 
 
 class Camera(_Strict):

@@ -97,9 +97,9 @@ class TrackletUpdate:
     ``start``/``end`` is the interval of the *whole* tracklet so far. ``path`` holds only the
     points since the update before. ``embedding`` is pooled over the whole tracklet so far from
     ``crops`` crops of total weight ``quality`` (>= 0); it is ``None`` while no crop was worth
-    embedding. ``thumbnail`` is a JPEG of the best crop, present only where it got better;
-    ``thumbnail_quality`` in [0, 1] is the quality of the best crop so far. ``ended`` says that no
-    further update follows.
+    embedding. ``thumbnail`` is a JPEG of the best crop, where it got better, or of another one,
+    now and then; ``thumbnail_quality`` in [0, 1] is its quality, or without one that of the best
+    crop so far. ``ended`` says that no further update follows.
     """
 
     camera: str

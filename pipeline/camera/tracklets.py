@@ -19,6 +19,7 @@ GAP_SECONDS = 0.5  # a track that was missed for no longer has its path filled i
 FIRST_EMBEDDING_SECONDS = 1.0  # after which a tracklet without a good crop gets its least bad one
 _BETTER = 1.1  # a new best crop is this much better than the one sent before
 _LEAST_WEIGHT = 1e-3
+_SPREAD_SECONDS = 2.0  # between two crops that are sent though they are no better
 _MEETING_SECONDS = 1.0  # before a turn, within which somebody else must have been near
 _SURE = 2  # crops in a row that are unlike the track before it is parted
 
@@ -30,11 +31,15 @@ class Tracklet:
 
     In each slot of ``1 / per_second`` seconds the best good crop is kept for embedding. While
     there is none, the least bad crop of all waits, and is used when time presses.
+
+    Sent as pictures are the best crop where it got better and, for ``keep`` above 0, others as
+    time goes by: the longer the tracklet, the rarer, so that many of them never weigh much.
     """
 
-    def __init__(self, track: int, per_second: float) -> None:
+    def __init__(self, track: int, per_second: float, keep: int = 0) -> None:
         self.track = track
         self._per_second = per_second
+        self._keep = keep
         self._points: list[Point] = []
         self._start = math.nan
         self.last: Point | None = None
@@ -49,6 +54,8 @@ class Tracklet:
         self._best = 0.0
         self._sent_best = -math.inf  # also a quality of 0 is sent once
         self._best_image: Image | None = None
+        self._newest: Crop | None = None  # the best of those pooled since the last update
+        self._sent_at = -math.inf
         self._doubtful: tuple[list[Crop], FloatArray] | None = None
         self._published: Point | None = None
         self.last_crop = math.nan  # when the last crop that was pooled was taken
@@ -127,7 +134,7 @@ class Tracklet:
 
     def part(self, time: float, track: int) -> Tracklet:
         """The rest of the path from ``time`` on, as a tracklet of its own."""
-        rest = Tracklet(track, self._per_second)
+        rest = Tracklet(track, self._per_second, self._keep)
         for point in [p for p in self._points if p.time >= time]:
             rest.add(point)
         self._points = [p for p in self._points if p.time < time]
@@ -156,6 +163,8 @@ class Tracklet:
             self.last_crop = crop.time
             if self._crops == 1 or crop.quality > self._best:
                 self._best, self._best_image = crop.quality, crop.image
+            if _beats(crop.quality, self._newest):
+                self._newest = crop
 
     def update(self, camera: str, run: str, fingerprint: str, ended: bool) -> TrackletUpdate | None:
         """What is new since the update before; None if that is nothing."""
@@ -164,7 +173,7 @@ class Tracklet:
         assert self.last is not None
         self._seq += 1
         points, self._points, self._published = self._points, [], self.last
-        picture = self._thumbnail(ended)
+        picture, quality = self._picture(ended)
         return TrackletUpdate(
             camera=camera,
             run=run,
@@ -178,17 +187,30 @@ class Tracklet:
             embedding=self.embedding,
             fingerprint=fingerprint,
             thumbnail=picture,
-            thumbnail_quality=self._best,
+            thumbnail_quality=quality,
             ended=ended,
         )
 
-    def _thumbnail(self, ended: bool) -> bytes | None:
+    def _picture(self, ended: bool) -> tuple[bytes | None, float]:
+        """The picture to send now and its quality; without one, that of the best so far."""
+        assert self.last is not None
+        newest, self._newest = self._newest, None
         enough = self._sent_best * (1.0 if ended else _BETTER)
-        if self._best_image is None or self._best <= enough:
-            return None
-        data = thumbnail(self._best_image)
-        self._sent_best, self._best_image = self._best, None
-        return data
+        if self._best_image is not None and self._best > enough:
+            image, quality = self._best_image, self._best
+        elif newest is not None and self._is_due(self.last.time):
+            image, quality = newest.image, newest.quality
+        else:
+            return None, self._best
+        if image is self._best_image:
+            self._sent_best, self._best_image = quality, None
+        self._sent_at = self.last.time
+        return thumbnail(image), quality
+
+    def _is_due(self, time: float) -> bool:
+        """Whether it is time for a picture that is no better than those before."""
+        wait = max(_SPREAD_SECONDS, (time - self._start) / self._keep) if self._keep else math.inf
+        return time - self._sent_at >= wait
 
     def _slot_of(self, time: float) -> int:
         return math.floor(time * self._per_second)
@@ -243,7 +265,8 @@ class Tracklets:
         for row, track in enumerate(tracking.tracks):
             tracklet = self._open.get(track.track)
             if tracklet is None:
-                tracklet = Tracklet(next(self._numbers), self._options.per_second)
+                options = self._options
+                tracklet = Tracklet(next(self._numbers), options.per_second, options.keep)
                 self._open[track.track] = tracklet
             for point in tracking.earlier.get(track.track, ()):
                 tracklet.add(point, self._between(tracklet.last, point.time))

@@ -132,10 +132,10 @@ def test_a_short_tracklet_is_embedded_at_its_end() -> None:
     assert tracklets.flush() == []
 
 
-def test_thumbnails_come_only_when_they_get_better() -> None:
-    tracklets = started(Embedder())
-    thumbnails = []
-    for second in range(6):
+def sent(tracklets: Tracklets, seconds: int) -> list[int]:
+    """The seconds whose updates brought a picture of somebody who stands still."""
+    found = []
+    for second in range(seconds):
         for frame in range(second * FPS, second * FPS + FPS):
             see(tracklets, frame, {1: WHOLE})
         (update,) = tracklets.flush()
@@ -143,8 +143,59 @@ def test_thumbnails_come_only_when_they_get_better() -> None:
             picture = cv2.imdecode(np.frombuffer(update.thumbnail, np.uint8), cv2.IMREAD_COLOR)
             assert picture is not None
             assert picture.shape == (200, 80, 3)
-            thumbnails.append(second)
-    assert thumbnails == [0]
+            found.append(second)
+    return found
+
+
+def test_thumbnails_come_only_when_they_get_better() -> None:
+    options = config.Crops(per_second=3, keep=0)
+    assert sent(Tracklets(options, "gate", "RUN", "f" * 32, Embedder()), 20) == [0]
+
+
+def test_others_come_too_where_they_are_to_be_kept_but_ever_more_rarely() -> None:
+    options = config.Crops(per_second=3, keep=4)
+    seconds = sent(Tracklets(options, "gate", "RUN", "f" * 32, Embedder()), 120)
+    gaps = np.diff(seconds)
+    assert seconds[:4] == [0, 2, 4, 6]
+    assert gaps[-1] > 25  # a quarter of the time so far
+    assert len(seconds) < 20
+
+
+def test_a_picture_has_the_quality_of_its_own_crop() -> None:
+    tracklet = Tracklet(1, 3, keep=4)
+    vector = np.ones((1, 1), np.float32)
+    told = []
+    for second, quality in enumerate((0.9, 0.5, 0.4, 0.3, 0.95, 0.94, 0.8)):
+        tracklet.add(Point(second, second + 1, np.zeros(4, np.float32)))
+        tracklet.pool([Crop(SCENE[:9, :9], quality, True, second)], vector)
+        update = tracklet.update("gate", "RUN", "f", ended=second == 6)
+        assert update is not None
+        told.append((update.thumbnail is not None, update.thumbnail_quality))
+    assert told == [
+        (True, 0.9),  # the first
+        (False, 0.9),
+        (True, 0.4),  # two seconds later
+        (False, 0.9),
+        (True, 0.95),  # two seconds later, and it is the best, if not by much
+        (False, 0.95),
+        (True, 0.8),  # two seconds later; the best was sent before
+    ]
+
+
+def test_after_a_parting_each_sends_its_own_pictures() -> None:
+    tracklet = Tracklet(1, 3, keep=4)
+    for second in range(4):
+        tracklet.add(Point(second, second + 1, np.zeros(4, np.float32)))
+    vector = np.ones((1, 1), np.float32)
+    tracklet.pool([Crop(np.full((9, 9, 3), 200, np.uint8), 0.5, True, 1)], vector)
+    rest = tracklet.part(1.5, 2)
+    rest.pool([Crop(np.full((9, 9, 3), 50, np.uint8), 0.5, True, 2)], vector)
+    for part, brightness in ((tracklet, 200), (rest, 50)):
+        update = part.update("gate", "RUN", "f", ended=True)
+        assert update is not None
+        assert update.thumbnail is not None
+        picture = cv2.imdecode(np.frombuffer(update.thumbnail, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(float(picture.mean()) - brightness) < 3
 
 
 def test_even_the_worst_crop_gives_a_thumbnail() -> None:
