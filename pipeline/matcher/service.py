@@ -67,7 +67,9 @@ def run_matcher(
         stack.callback(lease.close)
         if not _acquire(lease, stop, standby):
             return
-        store = stack.enter_context(Store.open(site.store_url, crops=site.crops_dir))
+        store = stack.enter_context(
+            Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
+        )
         engine = make_engine(site, store, until_end)
         Service(site, client, keys, lease, store, engine).run(stop, until_end)
 

@@ -1,4 +1,4 @@
-"""The durable record of a site: every update exactly once, identities, decisions, best crops.
+"""The durable record of a site: every update exactly once, identities, decisions, crops.
 
 One process writes (the matcher); any number read at the same time, also while nothing runs:
 
@@ -10,12 +10,14 @@ One process writes (the matcher); any number read at the same time, also while n
 from pipeline.store.rows import (
     Batch,
     CameraRecord,
+    Correction,
     IdentityDetail,
     IdentitySummary,
     Outcome,
     Received,
     RunState,
     StoreCounts,
+    StoredCrop,
     StoredPrototype,
     StoredTracklet,
     StoredVisit,
@@ -29,6 +31,7 @@ from pipeline.store.store import Store
 __all__ = [
     "Batch",
     "CameraRecord",
+    "Correction",
     "IdentityDetail",
     "IdentitySummary",
     "Outcome",
@@ -37,6 +40,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoreCounts",
+    "StoredCrop",
     "StoredPrototype",
     "StoredTracklet",
     "StoredVisit",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Engine, create_engine, event, exists, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -109,8 +109,30 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
         version = connection.scalar(
             select(schema.meta.c.value).where(schema.meta.c.key == "schema")
         )
-    if version != str(schema.SCHEMA_VERSION):
+    if version == "1":  # a reader finds all that it had
+        if not read_only:
+            _upgrade(engine)
+    elif version != str(schema.SCHEMA_VERSION):
         raise CamtrailError(
             f"store: {place} has schema version {version}; this program knows "
             f"{schema.SCHEMA_VERSION}: use the camtrail that wrote it, or another data_dir"
+        )
+
+
+def _upgrade(engine: Engine) -> None:
+    """From version 1: the best crops become the first that are kept. Safe to do again."""
+    schema.metadata.create_all(engine)
+    t = schema.tracklets.c
+    best = select(t.id, t.seq, t.crop, t.end, t.thumbnail_quality).where(t.crop.is_not(None))
+    known = exists().where(schema.crops.c.tracklet == t.id)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(schema.crops).from_select(
+                ["tracklet", "seq", "file", "time", "quality"], best.where(~known)
+            )
+        )
+        connection.execute(
+            update(schema.meta)
+            .where(schema.meta.c.key == "schema")
+            .values(value=str(schema.SCHEMA_VERSION))
         )

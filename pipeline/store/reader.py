@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, FromClause, Select, func, inspect, select
 
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
@@ -17,13 +17,15 @@ from pipeline.records import Path as TrackPath
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
     CameraRecord,
+    Correction,
     IdentityDetail,
     IdentitySummary,
     StoreCounts,
+    StoredCrop,
     TrackRow,
     Visit,
 )
-from pipeline.store.schema import identities, meta, runs, tracklets, updates
+from pipeline.store.schema import corrections, crops, identities, meta, runs, tracklets, updates
 
 
 class Reader:
@@ -141,6 +143,31 @@ class Reader:
             for camera, rows in by_camera.items()
         ]
 
+    def pictures(self) -> Iterator[StoredCrop]:
+        """All crops that are kept, by tracklet and time."""
+        t, kept = tracklets.c, self._kept_crops().c
+        query = (
+            select(tracklets, kept.file, kept.time, kept.quality.label("of_crop"), updates.c.path)
+            .join(tracklets, t.id == kept.tracklet)
+            .join(updates, (updates.c.tracklet == t.id) & (updates.c.seq == kept.seq))
+            .order_by(t.id, kept.seq)
+        )
+        confirmed = self._confirmed()
+        with self._engine.connect() as connection:
+            for r in connection.execution_options(yield_per=1000).execute(query):
+                frames = unpack_path(r.path).frames
+                yield StoredCrop(
+                    key=TrackletKey(r.camera, r.run, r.track),
+                    tracklet=r.id,
+                    file=self.crops / r.file,
+                    time=r.time,
+                    frame=int(frames[-1]) if len(frames) else 0,
+                    quality=r.of_crop,
+                    fingerprint=r.fingerprint,
+                    identity=r.identity,
+                    confirmed=confirmed.get(r.id),
+                )
+
     def counts(self) -> StoreCounts:
         """How much there is."""
         t, u = tracklets.c, updates.c
@@ -169,6 +196,36 @@ class Reader:
                 duplicates=rows - different,
                 missing=max(skipped_seqs, skipped_numbers),
             )
+
+    def _kept_crops(self) -> FromClause:
+        """The table of crops; in a store of version 1, which has none, the best ones."""
+        if inspect(self._engine).has_table(crops.name):
+            return crops
+        t = tracklets.c
+        return (
+            select(
+                t.id.label("tracklet"),
+                t.seq,
+                t.crop.label("file"),
+                t.end.label("time"),
+                t.thumbnail_quality.label("quality"),
+            )
+            .where(t.crop.is_not(None))
+            .subquery()
+        )
+
+    def _confirmed(self) -> dict[int, int]:
+        """By tracklet the identity that a person confirmed last."""
+        if not inspect(self._engine).has_table(corrections.name):
+            return {}
+        c = corrections.c
+        query = (
+            select(c.tracklet, c.identity)
+            .where(c.kind == Correction.CONFIRM.value)
+            .order_by(c.time, c.id)
+        )
+        with self._engine.connect() as connection:
+            return {r.tracklet: r.identity for r in connection.execute(query)}
 
     def _visit(self, row: Any) -> Visit:
         return Visit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path as FilePath
 
 from pipeline.records import (
@@ -182,6 +183,33 @@ class TrackRow:
     times: TimeArray
     frames: FrameArray
     boxes: FloatArray
+
+
+class Correction(StrEnum):
+    """What a person can say of a tracklet."""
+
+    CONFIRM = "confirm"  # it shows this identity
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCrop:
+    """One of the pictures that are kept of a tracklet.
+
+    ``tracklet`` is its number in the store, ``file`` its place on disk, ``time`` the end of the
+    update that brought it, just after it was taken, ``frame`` the last one of that update (0
+    where it had none), ``quality`` in [0, 1]. ``identity`` is the matcher's word on the tracklet,
+    ``confirmed`` that of the person who confirmed it last.
+    """
+
+    key: TrackletKey
+    tracklet: int
+    file: FilePath
+    time: float
+    frame: int
+    quality: float
+    fingerprint: str
+    identity: int | None
+    confirmed: int | None
 
 
 @dataclass(frozen=True, slots=True)

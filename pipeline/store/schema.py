@@ -1,16 +1,20 @@
-"""The tables of the store, version 1.
+"""The tables of the store, version 2.
 
-=============  ===================================================================================
-``meta``       facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
-``runs``       how far each run of each camera's worker is committed, and what it said of itself
-``tracklets``  the newest state of each tracklet, and the identity it has now
-``updates``    every update exactly as it came, with its part of the path
-``identities`` people; one that lost all its tracklets keeps its row and its number
-``events``     every decision ever taken; the newest of a tracklet is the one that holds
-=============  ===================================================================================
+===============  =================================================================================
+``meta``         facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
+``runs``         how far each run of each camera's worker is committed, and what it said of itself
+``tracklets``    the newest state of each tracklet, and the identity it has now
+``updates``      every update exactly as it came, with its part of the path
+``identities``   people; one that lost all its tracklets keeps its row and its number
+``events``       every decision ever taken; the newest of a tracklet is the one that holds
+``crops``        the pictures that are kept of each tracklet, the best one among them
+``corrections``  what people said of tracklets; the newest of a tracklet is the one that holds
+===============  =================================================================================
 
 ``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
 embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
+
+Version 1 had neither ``crops`` nor ``corrections``.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -72,7 +76,7 @@ tracklets = Table(
     Column("quality", Float, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    Column("thumbnail_quality", Float, nullable=False),
+    Column("thumbnail_quality", Float, nullable=False),  # of the best crop
     Column("crop", Text),  # file of the best crop, relative to the folder of crops
     Column("open", Boolean, nullable=False),
     Column("prototype", Boolean, nullable=False),
@@ -135,4 +139,25 @@ events = Table(
     Column("similarity", Float),
     Column("runner_up", Float),
     Column("reason", Text, nullable=False),  # JSON: the terms of the score
+)
+
+crops = Table(
+    "crops",
+    metadata,
+    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # of the update that brought it
+    Column("file", Text, nullable=False),  # relative to the folder of crops
+    Column("time", Float, nullable=False),  # the end of that update, just after it was taken
+    Column("quality", Float, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Float, nullable=False),  # when it was said, by the clock
+    Column("author", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Correction`
+    Column("identity", Integer, ForeignKey("identities.id"), nullable=False),
+    Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
 )

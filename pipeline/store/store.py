@@ -4,45 +4,74 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Float,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from pipeline.errors import CamtrailError
 from pipeline.records import Decision, TrackletKey, TrackletUpdate
 from pipeline.store.connection import database_file, open_database
-from pipeline.store.crops import write_crop
+from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
-from pipeline.store.rows import Batch, Outcome, Received, RunState, Verdict
-from pipeline.store.schema import events, identities, meta, runs, tracklets, updates
+from pipeline.store.rows import Batch, Correction, Outcome, Received, RunState, Verdict
+from pipeline.store.schema import (
+    corrections,
+    crops,
+    events,
+    identities,
+    meta,
+    runs,
+    tracklets,
+    updates,
+)
 from pipeline.store.snapshot import Snapshot, load_snapshot
 
 _IDENTIFYING = ("camera", "run", "track", "fingerprint")
-_NEWEST = ("seq", "start", "end", "crops", "quality", "ended", "thumbnail_quality")
+_NEWEST = ("seq", "start", "end", "crops", "quality", "ended")
 
 
 class Store(Reader):
     """The store of a site; `Store.open` makes one. One thread at a time."""
 
+    def __init__(self, engine: Engine, crops: Path, keep: int = 0) -> None:
+        super().__init__(engine, crops)
+        self._keep = keep
+
     @classmethod
-    def open(cls, url: str, read_only: bool = False, crops: Path | None = None) -> Store:
+    def open(
+        cls, url: str, read_only: bool = False, crops: Path | None = None, keep: int = 0
+    ) -> Store:
         """Opens the store of a site; makes it where it is missing and may be written.
 
         Args:
             url: SQLAlchemy URL, see `Site.store_url`.
             read_only: readers never wait for the matcher, nor it for them.
             crops: folder of the crops; by default ``crops`` beside the SQLite file.
+            keep: how many crops of a tracklet stay beside the best one.
 
         Raises:
             CamtrailError: it is missing (read only), corrupt, no store, or of another version.
         """
         engine = open_database(url, read_only)
         file = database_file(url)
-        return cls(engine, crops or (file.parent if file else Path()) / "crops")
+        return cls(engine, crops or (file.parent if file else Path()) / "crops", keep)
 
     def commit(self, batch: Batch) -> None:
         """Writes all of the batch in one transaction; crops first. Safe to call again.
@@ -50,10 +79,14 @@ class Store(Reader):
         Raises:
             OSError, sqlalchemy.exc.DBAPIError: nothing of it is in the store, e.g. disk full.
         """
-        pictures = [r.update for r in batch.updates if r.update.thumbnail]
-        crops = {u.key: write_crop(self.crops, u, u.thumbnail or b"") for u in pictures}
+        pictures = [
+            (u.key, _kept_crop(u, write_crop(self.crops, u, u.thumbnail)))
+            for u in (r.update for r in batch.updates)
+            if u.thumbnail
+        ]
         with self._engine.begin() as connection:
-            self._write_updates(connection, batch.updates, crops)
+            ids = self._write_updates(connection, batch.updates)
+            dropped = self._write_crops(connection, [(ids[key], crop) for key, crop in pictures])
             self._write_outcome(connection, batch.outcome)
             if batch.runs:
                 self._upsert(connection, runs, ("camera", "run"), [_run_row(r) for r in batch.runs])
@@ -63,6 +96,36 @@ class Store(Reader):
             if batch.outcome.calibration:
                 facts["calibration"] = batch.outcome.calibration
             self._write_meta(connection, {k: v for k, v in facts.items() if v})
+        for file in dropped:
+            with suppress(OSError):  # a file too many is no reason to commit all of it again
+                (self.crops / file).unlink()
+
+    def confirm(
+        self, identity: int, author: str, time: float, keys: Sequence[TrackletKey] = ()
+    ) -> list[TrackletKey]:
+        """Keeps that a person says that tracklets show this identity, and gives their keys.
+
+        What counts is who they are now: tracklets that the identity gets later are not confirmed
+        by it, and those that it loses stay confirmed.
+
+        Args:
+            keys: of some of its tracklets; all by default.
+
+        Raises:
+            CamtrailError: there is no such identity, or a tracklet is not one of its.
+        """
+        own = [visit.key for visit in self.identity(identity).visits]
+        for key in keys:
+            if key not in own:
+                raise CamtrailError(
+                    f"{key} is no tracklet of identity {identity}; its are: "
+                    f"{', '.join(map(str, own))}"
+                )
+        said = {"b_time": time, "b_author": author, "b_identity": identity}
+        chosen = [key for key in own if not keys or key in keys]
+        with self._engine.begin() as connection:
+            rows = [connection.execute(_CONFIRM, _key(key) | said).rowcount for key in chosen]
+        return [key for key, row in zip(chosen, rows, strict=True) if row]
 
     def remember(self, key: str, value: str) -> None:
         """Keeps a fact about the whole store."""
@@ -74,25 +137,46 @@ class Store(Reader):
         return load_snapshot(self._engine)
 
     def _write_updates(
-        self,
-        connection: Connection,
-        batch: Sequence[Received],
-        crops: Mapping[TrackletKey, str],
-    ) -> None:
+        self, connection: Connection, batch: Sequence[Received]
+    ) -> dict[TrackletKey, int]:
+        """Gives the rows' numbers of their tracklets."""
         if not batch:
-            return
+            return {}
         newest = {r.update.key: r.update for r in batch}
-        rows = [_tracklet_row(u, crops.get(key)) for key, u in newest.items()]
-        ids = self._upsert_tracklets(connection, rows)
+        ids = self._upsert_tracklets(connection, [_tracklet_row(u) for u in newest.values()])
         statement = self._insert(updates).on_conflict_do_nothing()
         connection.execute(statement, [_update_row(ids[r.update.key], r) for r in batch])
+        return ids
+
+    def _write_crops(
+        self, connection: Connection, new: Sequence[tuple[int, KeptCrop]]
+    ) -> list[str]:
+        """Adds crops to their tracklets; the files of those that are too many from now on."""
+        if not new:
+            return []
+        statement = self._insert(crops).on_conflict_do_nothing()
+        rows = [{"tracklet": tracklet, **crop._asdict()} for tracklet, crop in new]
+        connection.execute(statement, rows)
+        dropped = []
+        for tracklet in dict.fromkeys(tracklet for tracklet, _ in new):
+            of_tracklet = select(*(crops.c[name] for name in KeptCrop._fields)).where(
+                crops.c.tracklet == tracklet
+            )
+            kept = [KeptCrop(*row) for row in connection.execute(of_tracklet)]
+            best = best_of(kept)
+            connection.execute(
+                _SET_BEST, {"b_id": tracklet, "b_crop": best.file, "b_quality": best.quality}
+            )
+            for crop in superfluous(kept, self._keep):
+                connection.execute(_DROP_CROP, {"b_tracklet": tracklet, "b_seq": crop.seq})
+                dropped.append(crop.file)
+        return dropped
 
     def _upsert_tracklets(
         self, connection: Connection, rows: list[dict[str, Any]]
     ) -> dict[TrackletKey, int]:
         statement = self._insert(tracklets)
         newest = {name: statement.excluded[name] for name in _NEWEST}
-        newest["crop"] = func.coalesce(statement.excluded.crop, tracklets.c.crop)
         statement = statement.on_conflict_do_update(
             index_elements=["camera", "run", "track"], set_=newest
         ).returning(tracklets.c.id, tracklets.c.camera, tracklets.c.run, tracklets.c.track)
@@ -133,9 +217,13 @@ class Store(Reader):
         return sqlite_insert(table) if sqlite else postgresql_insert(table)
 
 
-def _tracklet_row(u: TrackletUpdate, crop: str | None) -> dict[str, Any]:
+def _tracklet_row(u: TrackletUpdate) -> dict[str, Any]:
     row = {name: getattr(u, name) for name in (*_IDENTIFYING, *_NEWEST)}
-    return row | {"crop": crop, "open": True, "prototype": False}
+    return row | {"thumbnail_quality": 0.0, "open": True, "prototype": False}
+
+
+def _kept_crop(u: TrackletUpdate, file: str) -> KeptCrop:
+    return KeptCrop(u.seq, file, u.end, u.thumbnail_quality)
 
 
 def _update_row(tracklet: int, received: Received) -> dict[str, Any]:
@@ -187,6 +275,24 @@ _SAME_KEY = (
     & (tracklets.c.track == bindparam("k_track"))
 )
 _SET_PROTOTYPE = update(tracklets).where(_SAME_KEY).values(prototype=bindparam("p"))
+_SET_BEST = (
+    update(tracklets)
+    .where(tracklets.c.id == bindparam("b_id"))
+    .values(crop=bindparam("b_crop"), thumbnail_quality=bindparam("b_quality"))
+)
+_DROP_CROP = delete(crops).where(
+    (crops.c.tracklet == bindparam("b_tracklet")) & (crops.c.seq == bindparam("b_seq"))
+)
+_CONFIRM = insert(corrections).from_select(  # in one step with the look at whose it is now
+    ["time", "author", "kind", "identity", "tracklet"],
+    select(
+        bindparam("b_time", type_=Float),
+        bindparam("b_author", type_=Text),
+        literal(Correction.CONFIRM.value),
+        tracklets.c.identity,
+        tracklets.c.id,
+    ).where(_SAME_KEY & (tracklets.c.identity == bindparam("b_identity"))),
+)
 _CLOSE = update(tracklets).where(_SAME_KEY).values(open=False)
 _RETIRE = update(identities).where(identities.c.id == bindparam("i")).values(in_gallery=False)
 _SET_DECISION = (

@@ -24,6 +24,7 @@ from pipeline.records import (
 )
 from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, RunState, Store, Verdict
+from pipeline.store.crops import KeptCrop, best_of, superfluous
 from pipeline.store.packing import pack_embedding, pack_path, unpack_embedding, unpack_path
 
 RUN = "01JGTESTRUN000000000000000"
@@ -112,7 +113,7 @@ def test_what_is_written_is_read(url: str) -> None:
         assert (person.first_seen, person.last_seen) == (START, START + 5)
         assert person.crop is not None
         assert person.crop.read_bytes() == b"jpeg"
-        assert person.crop.parts[-3:] == ("2026-01-05", "gate", f"{RUN}-1.jpg")
+        assert person.crop.parts[-3:] == ("2026-01-05", "gate", f"{RUN}-1-2.jpg")
         detail = store.identity(1)
         assert detail.summary == person
         assert [v.key.track for v in detail.visits] == [1, 2]
@@ -135,6 +136,137 @@ def test_writing_again_changes_nothing(url: str) -> None:
         for _ in range(3):
             store.commit(batch(update(1), update(1, 2)))
         assert store.counts().updates == 2
+
+
+def pictured(seq: int, quality: float, track: int = 1) -> TrackletUpdate:
+    picture = f"jpeg {track} {seq}".encode()
+    return update(track, seq, thumbnail=picture, thumbnail_quality=quality)
+
+
+def on_disk(url: str) -> set[str]:
+    folder = Path(url.removeprefix("sqlite:///")).parent / "crops"
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_crops_of_a_tracklet_stay_spread_in_time(url: str) -> None:
+    with Store.open(url, keep=3) as store:
+        for seq in range(1, 41):
+            store.commit(batch(pictured(seq, 0.9 if seq == 11 else 0.3)))
+            kept = list(store.pictures())
+            assert len(kept) == min(seq, 4)
+            assert {crop.file.name for crop in kept} == on_disk(url)
+    times = np.array([crop.time for crop in kept])
+    assert kept[0].time == START + 2  # the first
+    assert kept[-1].time == START + 40 * 3 - 1  # the last
+    assert max(crop.quality for crop in kept) == 0.9  # the best
+    assert np.diff(times).max() < 70
+    assert kept[0].file.read_bytes() == b"jpeg 1 1"
+    assert kept[0].frame == 3
+
+
+def test_the_best_crop_is_that_of_the_highest_quality(url: str) -> None:
+    with Store.open(url, keep=0) as store:
+        store.commit(batch(pictured(1, 0.4), pictured(2, 0.8), pictured(1, 0.5, track=2)))
+        store.commit(batch(pictured(3, 0.6), update(1, 4, thumbnail_quality=0.85)))
+        outcome = Outcome(START, verdicts=[verdict(1, 1), verdict(2, 1, Decision.MATCHED)])
+        store.commit(batch(outcome=outcome))
+        (person,) = store.identities()
+        assert person.crop is not None
+        assert person.crop.read_bytes() == b"jpeg 1 2"
+        assert on_disk(url) == {f"{RUN}-1-2.jpg", f"{RUN}-2-1.jpg"}
+
+
+def test_crops_written_again_change_nothing(url: str) -> None:
+    with Store.open(url, keep=2) as store:
+        first = batch(*[pictured(seq, 0.3) for seq in range(1, 9)])
+        store.commit(first)
+        kept = list(store.pictures())
+        store.commit(first)
+        assert list(store.pictures()) == kept
+        assert on_disk(url) == {crop.file.name for crop in kept}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1)), min_size=1, max_size=12),
+    st.integers(0, 5),
+)
+def test_what_is_superfluous(values: list[tuple[float, float]], keep: int) -> None:
+    times = sorted(time for time, _ in values)
+    crops = [
+        KeptCrop(seq, f"{seq}.jpg", time, quality)
+        for seq, (time, (_, quality)) in enumerate(zip(times, values, strict=True), start=1)
+    ]
+    dropped = superfluous(crops, keep)
+    kept = [crop for crop in crops if crop not in dropped]
+    assert len(kept) == min(len(crops), keep + 1)
+    assert best_of(crops) in kept
+    if keep >= 2:
+        assert {crops[0], crops[-1]} <= set(kept)
+
+
+def version_1(url: str) -> None:
+    """Makes the store one of the former version."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("DROP TABLE crops")
+        connection.execute("DROP TABLE corrections")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+
+
+def test_a_store_of_the_former_version_is_read_and_brought_up_to_date(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(START, verdicts=[verdict(1, 1)])
+        store.commit(batch(pictured(1, 0.4), update(2), outcome=outcome))
+        written = list(store.pictures())
+        assert len(written) == 1
+    version_1(url)
+    with Store.open(url, read_only=True) as store:
+        assert list(store.pictures()) == written
+        assert len(store.identities()) == 1
+    for _ in range(2):
+        with Store.open(url, keep=1) as store:
+            assert list(store.pictures()) == written
+            assert store.fact("schema") == "2"
+    with Store.open(url, keep=1) as store:
+        store.commit(batch(pictured(2, 0.3)))
+        store.confirm(1, "ada", START)
+        assert [crop.confirmed for crop in store.pictures()] == [1, 1]
+
+
+def test_what_a_person_confirmed_stays_whatever_the_matcher_does(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(
+            START, verdicts=[verdict(1, 1), verdict(2, 1, Decision.MATCHED), verdict(3, 2)]
+        )
+        store.commit(batch(*[pictured(1, 0.5, track) for track in (1, 2, 3)], outcome=outcome))
+        assert [key.track for key in store.confirm(1, "ada", START)] == [1, 2]
+        moved = [verdict(2, 2, Decision.MATCHED), verdict(3, 1, Decision.MATCHED)]
+        store.commit(batch(outcome=Outcome(START, verdicts=moved)))
+        words = {crop.key.track: (crop.identity, crop.confirmed) for crop in store.pictures()}
+        assert words == {1: (1, 1), 2: (2, 1), 3: (1, None)}
+        only = TrackletKey("gate", RUN, 2)
+        assert store.confirm(2, "grace", START + 1, [only]) == [only]  # the newest word holds
+        words = {crop.key.track: crop.confirmed for crop in store.pictures()}
+        assert words == {1: 1, 2: 2, 3: None}
+
+
+def test_what_cannot_be_confirmed(url: str) -> None:
+    with Store.open(url) as store:
+        outcome = Outcome(START, verdicts=[verdict(1, 1), verdict(2, 2)])
+        store.commit(batch(update(1), update(2), outcome=outcome))
+        with pytest.raises(CamtrailError, match="no identity 7; there are 1 to 2"):
+            store.confirm(7, "ada", START)
+        with pytest.raises(CamtrailError, match=f"gate/{RUN}/2 is no tracklet of identity 1"):
+            store.confirm(1, "ada", START, [TrackletKey("gate", RUN, 2)])
+
+
+def test_confirming_while_the_matcher_writes(url: str) -> None:
+    with Store.open(url) as matcher, Store.open(url) as person:
+        outcome = Outcome(START, verdicts=[verdict(1, 1)])
+        matcher.commit(batch(update(1), outcome=outcome))
+        for seq in range(2, 20):
+            matcher.commit(batch(update(1, seq)))
+            assert len(person.confirm(1, "ada", START)) == 1
+        assert matcher.counts().updates == 19
 
 
 def test_skipped_messages_and_updates_are_counted(url: str) -> None:
