@@ -26,6 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+crops = typer.Typer(help="The pictures of people that the cameras collected.", no_args_is_help=True)
+app.add_typer(crops, name="crops")
+
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="The site.yaml to use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write log lines as JSON.")]
@@ -141,6 +144,74 @@ def show(
     from pipeline import people
 
     people.show_identity(_load(site), identity, as_json=json)
+
+
+@app.command(epilog="Example: camtrail confirm 17 site.yaml --by Ada")
+def confirm(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    site: SiteFile = DEFAULT_SITE,
+    tracklet: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Only this one of its tracklets, CAMERA/RUN/TRACK as `camtrail show --json` "
+            "prints it; give it once for each.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who says so; you, by default.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Say that you looked, and that the tracklets of an identity show one person.
+
+    They become labels that `camtrail crops export` tells from what the matcher guessed.
+    """
+    from pipeline import confirm as command
+
+    command.run(_load(site), identity, tracklet or [], by, as_json=json)
+
+
+@crops.command(
+    epilog="Example: camtrail crops export site.yaml --out crops --labels confirmed --since 30d"
+)
+def export(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; new or empty.")],
+    site: SiteFile = DEFAULT_SITE,
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="confirmed|matched|tracklet",
+            help="Who is who: what people confirmed; also what the matcher decided; or each "
+            "tracklet for itself.",
+        ),
+    ] = "matched",
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only crops since: a date and time, or 30m, 12h, 7d ago."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only crops before; as --since.")] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Only of this camera; give it once for each.")
+    ] = None,
+    min_quality: Annotated[
+        float, typer.Option(min=0, max=1, help="Only crops of at least this quality.")
+    ] = 0.0,
+    test: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.9, help="Share of the identities seen by several cameras kept for tests."
+        ),
+    ] = 0.25,
+    json: AsJson = False,
+) -> None:
+    """Write the collected crops as a data set to train on, named as in Market-1501.
+
+    `camtrail-train METHOD --data DIR` reads it; a table beside the crops says where each is from.
+    """
+    from pipeline.crops.command import run as command
+
+    command(_load(site), out, labels, since, until, camera or [], min_quality, test, as_json=json)
 
 
 @app.command(epilog="Example: camtrail evaluate site.yaml --truth truth --json")

@@ -31,7 +31,7 @@ def list_identities(
     """
     if camera is not None:
         site.camera(camera)
-    after = None if since is None else parse_since(since, time.time())
+    after = None if since is None else parse_time(since, time.time(), "--since")
     with Store.open(site.store_url, read_only=True, crops=site.crops_dir) as store:
         found = [
             person
@@ -81,15 +81,19 @@ def show_identity(site: Site, identity: int, *, as_json: bool) -> None:
     _print_visits(detail.summary, rows)
 
 
-def parse_since(text: str, now: float) -> float:
-    """Seconds since the epoch of a date and time (local unless it says otherwise) or of `12h`."""
+def parse_time(text: str, now: float, option: str) -> float:
+    """Seconds since the epoch of a date and time (local unless it says otherwise) or of `12h`.
+
+    Raises:
+        CamtrailError: it is neither; the text names ``option``.
+    """
     if ago := _AGO.match(text):
         return now - float(ago[1]) * _SECONDS[ago[2]]
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError):
         raise CamtrailError(
-            f"--since {text}: expected a time such as 2026-01-05T09:00, or 30m, 12h, 7d"
+            f"{option} {text}: expected a time such as 2026-01-05T09:00, or 30m, 12h, 7d"
         ) from None
 
 

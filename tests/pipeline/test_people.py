@@ -118,7 +118,7 @@ def test_an_unknown_identity_names_the_range(stored: Stored) -> None:
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("7d", 604_800)]
 )
 def test_since_takes_how_long_ago(text: str, seconds: float) -> None:
-    assert people.parse_since(text, 1e9) == 1e9 - seconds
+    assert people.parse_time(text, 1e9, "--since") == 1e9 - seconds
 
 
 def test_since_takes_a_date_in_local_time_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +126,9 @@ def test_since_takes_a_date_in_local_time_or_another(monkeypatch: pytest.MonkeyP
     time.tzset()
     try:
         utc = datetime.fromisoformat("2026-01-05T08:00:00+00:00").timestamp()
-        assert people.parse_since("2026-01-05T09:00", 0) == utc
-        assert people.parse_since("2026-01-05T08:00Z", 0) == utc
-        assert people.parse_since("2026-01-05", 0) == utc - 9 * 3600
+        assert people.parse_time("2026-01-05T09:00", 0, "--since") == utc
+        assert people.parse_time("2026-01-05T08:00Z", 0, "--since") == utc
+        assert people.parse_time("2026-01-05", 0, "--since") == utc - 9 * 3600
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -136,5 +136,5 @@ def test_since_takes_a_date_in_local_time_or_another(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("text", ["yesterday", "", "12", "5w", "2026-13-01", "-3h"])
 def test_since_refuses_the_rest(text: str) -> None:
-    with pytest.raises(CamtrailError, match="expected a time such as"):
-        people.parse_since(text, math.pi)
+    with pytest.raises(CamtrailError, match=r"--until .*: expected a time such as"):
+        people.parse_time(text, math.pi, "--until")
