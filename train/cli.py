@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
+from train.commands.data import show_data
 from train.commands.detector import detector
 from train.commands.evaluate import evaluate_encoder
-from train.commands.methods import baseline
+from train.commands.methods import METHODS, config, training_command
 from train.errors import TrainError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-app.command()(baseline)
+for _method, _summary in METHODS.items():
+    app.command(_method)(training_command(_method, _summary))
+app.command()(config)
 app.command("eval")(evaluate_encoder)
 app.command()(detector)
+app.command("data")(show_data)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours are meant for the user, who does not care for the line of code; others' are not."""
+    if category is UserWarning:
+        print(f"camtrail-train: {message}", file=sys.stderr)
 
 
 def main() -> None:
@@ -23,9 +42,10 @@ def main() -> None:
     from pipeline.errors import CamtrailError  # the simulator's
     from reid_models import EncoderError
 
+    warnings.showwarning = _show_warning
     try:
         app()
-    except (TrainError, EncoderError, CamtrailError) as error:
+    except (TrainError, EncoderError, CamtrailError, OSError) as error:
         print(f"camtrail-train: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -1,9 +1,11 @@
-"""`camtrail-train METHOD`: trains an encoder."""
+"""`camtrail-train METHOD` trains an encoder; `camtrail-train config METHOD` shows its settings."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from train.commands.options import (
     Changes,
@@ -17,37 +19,55 @@ from train.commands.options import (
     print_values,
 )
 
-if TYPE_CHECKING:
-    from train.methods.baseline import Epoch
+METHODS = {
+    "baseline": "Train an encoder: identity classification and a metric loss.",
+    "scr": "Train an encoder of spatial and channel parts (SCR).",
+}
+Preset = Annotated[
+    str,
+    typer.Option("--settings", help="A preset (default, paper), or a YAML file of your own."),
+]
 
 
-def baseline(
-    data: Data,
-    out: Out,
-    changes: Changes = None,
-    seed: Seed = 0,
-    resume: Resume = False,
-    as_json: Json = False,
-) -> None:
-    """Train an encoder: identity classification and batch-hard triplets.
+def training_command(method: str, summary: str) -> Callable[..., None]:
+    """The command that trains by ``method``."""
 
-    camtrail-train baseline --data simulated --out runs/first --set epochs=20
+    def train(
+        data: Data,
+        out: Out,
+        settings: Preset = "default",
+        changes: Changes = None,
+        seed: Seed = 0,
+        resume: Resume = False,
+        as_json: Json = False,
+    ) -> None:
+        from train.run import ENCODER, method_settings, train_encoder
+
+        chosen = method_settings(method, settings, changes or [])
+        opened = open_named(data)
+        result = train_encoder(method, opened, out, chosen, seed, resume, command_line())
+        if result:  # of several processes the first has it
+            print_values(result["metrics"], as_json, f"wrote {out / ENCODER}")
+
+    train.__doc__ = f"""{summary}
+
+    camtrail-train {method} --data simulated --out runs/first --set epochs=20
+
+    torchrun --nproc-per-node 2 --no-python camtrail-train {method} --data ... --out ...
     """
-    from train.methods.baseline import BaselineSettings, train_baseline
-    from train.methods.settings import load_settings
-
-    settings = load_settings(BaselineSettings, "baseline.yaml", changes or [])
-    result = train_baseline(
-        open_named(data), out, settings, seed, resume, command=command_line(), report=_print_epoch
-    )
-    print_values(result["metrics"], as_json, f"wrote {out / 'encoder.safetensors'}")
+    return train
 
 
-def _print_epoch(epoch: Epoch) -> None:
-    print(
-        f"epoch {epoch.number}/{epoch.of}  identity {epoch.identity_loss:.3f}  "
-        f"triplet {epoch.triplet_loss:.3f}  accuracy {epoch.accuracy:.3f}  "
-        f"{epoch.seconds:.0f} s  {epoch.remaining / 60:.1f} min left",
-        file=sys.stderr,
-        flush=True,
-    )
+def config(
+    method: Annotated[str, typer.Argument(help=f"One of: {', '.join(METHODS)}.")],
+    settings: Preset = "default",
+) -> None:
+    """Show every setting of a method, with its meaning; --settings takes the file that this makes.
+
+    camtrail-train config scr --settings paper > mine.yaml
+    """
+    from train.methods import kind
+    from train.methods.settings import settings_text
+
+    kind(method)
+    print(settings_text(method, settings), end="")

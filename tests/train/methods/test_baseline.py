@@ -7,120 +7,189 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from reid_models import load_encoder
+from tests.train.methods.small import small
 from train.data import load_folder
 from train.errors import TrainError
-from train.methods import baseline
-from train.methods.baseline import BaselineSettings, Epoch, train_baseline
-from train.methods.settings import load_settings
-
-CHANGES = [
-    "height=64",
-    "width=32",
-    "dimension=32",
-    "identities_per_batch=4",
-    "images_per_identity=3",
-    "warmup_epochs=1",
-    "precision=fp32",
-    "workers=0",
-]
-
-
-def settings(*changes: str) -> BaselineSettings:
-    return load_settings(BaselineSettings, "baseline.yaml", [*CHANGES, *changes])
+from train.loop import Batch, Epoch
+from train.losses import TripletLoss
+from train.methods.baseline import BaselineMethod
+from train.run import train_encoder
 
 
 def test_learns_and_writes_what_it_promises(market: Path, tmp_path: Path) -> None:
     reports: list[Epoch] = []
-    out = tmp_path / "run"
-    result = train_baseline(
-        load_folder(market, "m"), out, settings("epochs=12"), seed=1, report=reports.append
+    data, out = load_folder(market, "m"), tmp_path / "run"
+    result = train_encoder(
+        "baseline", data, out, small("baseline", "epochs=12"), seed=1, report=reports.append
     )
     assert [epoch.number for epoch in reports] == list(range(1, 13))
     assert reports[-1].remaining == 0
-    assert reports[-1].accuracy > 0.5 > 2 * reports[0].accuracy  # 1/8 would be chance
-    assert reports[-1].triplet_loss < reports[0].triplet_loss
+    assert reports[-1].losses["accuracy"] > 0.5 > 2 * reports[0].losses["accuracy"]  # chance: 1/8
+    assert reports[-1].losses["metric"] < reports[0].losses["metric"]
     assert json.loads((out / "run.json").read_text()) == json.loads(json.dumps(result))
     encoder = load_encoder(out / "encoder.safetensors", "cpu")
     assert encoder.description.metrics == [result["metrics"]]
+    assert encoder.description.thresholds is not None
     assert "8 identities, method baseline, seed 1" in encoder.description.trained_on
     assert result["metrics"]["map"] > 0.5
     assert "trapezoid" in result["metrics"]["protocol"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoint.pt",
+        "encoder.safetensors",
+        "run.json",
+        "tensorboard",
+    ]
+
+
+def test_the_record_says_where_the_run_came_from(market: Path, tmp_path: Path) -> None:
+    data = load_folder(market, "m")
+    result = train_encoder(
+        "baseline", data, tmp_path / "run", small("baseline", "epochs=2"), command="the command"
+    )
+    assert result["command"] == "the command"
+    assert result["data_fingerprint"] == data.fingerprint()
+    assert (result["train_images"], result["train_identities"]) == (48, 8)
+    assert result["versions"]["torch"] == torch.__version__
+    assert result["versions"].keys() >= {"camtrail", "numpy", "python", "cuda"}
+    assert result["settings"]["metric_loss"] == {"name": "triplet", "margin": 0.3}
+    assert result["settings"]["epochs"] == len(result["epochs"]) == result["kept_epoch"] == 2
+    assert result["seconds"]["training"] == pytest.approx(
+        sum(epoch["seconds"] for epoch in result["epochs"]), abs=0.001
+    )
+    assert "CPU" in result["device"]
+    assert result["precision"] == "no"
+
+
+def test_the_loss_is_cross_entropy_and_triplets(market: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = load_folder(market, "m")
+    settings = small("baseline", "label_smoothing=0", "metric_loss.margin=0.7")
+    method = BaselineMethod(settings, data.train, 0, "")
+    draws = next(iter(method.source(1).draws))
+    items = [method.source(1).images[draw] for draw in draws]
+    images, labels = torch.stack([i for i, _ in items]), torch.tensor([n for _, n in items])
+    losses = method.step(Batch(images, labels, labels))
+    features = method.network.features(images)
+    logits = method.network.neck(features) @ method.models["model"].classifiers[0].weight.T
+    identity, metric = F.cross_entropy(logits, labels), TripletLoss(0.7)(features, labels)
+    assert losses["identity"].item() == pytest.approx(identity.item(), abs=1e-6)
+    assert losses["metric"].item() == pytest.approx(metric.item(), abs=1e-6)
+    assert losses["loss"].item() == pytest.approx((identity + metric).item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["baseline", "scr"])
+@pytest.mark.parametrize("loss", ["fidi", "contrastive", "circle"])
+def test_one_setting_replaces_the_triplet_loss(
+    method: str, loss: str, market: Path, tmp_path: Path
+) -> None:
+    chosen = small(method, f"metric_loss.name={loss}", "epochs=1")
+    result = train_encoder(method, load_folder(market, "m"), tmp_path / "run", chosen)
+    assert result["settings"]["metric_loss"]["name"] == loss
+    assert result["epochs"][0]["losses"]["metric"] > 0
+
+
+def test_without_a_metric_loss(market: Path, tmp_path: Path) -> None:
+    chosen = small("baseline", "metric_loss=null", "epochs=1")
+    result = train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
+    losses = result["epochs"][0]["losses"]
+    assert losses.keys() == {"loss", "identity", "accuracy"}
+    assert losses["loss"] == losses["identity"]
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     market: Path, tmp_path: Path
 ) -> None:
-    data, chosen = load_folder(market, "m"), settings("epochs=3")
-    train_baseline(data, tmp_path / "whole", chosen, seed=4)
+    data, chosen = load_folder(market, "m"), small("baseline", "epochs=3", "ema=0.9")
+    train_encoder("baseline", data, tmp_path / "whole", chosen, seed=4)
 
     def stop(epoch: Epoch) -> None:
         if epoch.number == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_baseline(data, tmp_path / "part", chosen, seed=4, report=stop)
-    train_baseline(data, tmp_path / "part", chosen, seed=4, resume=True)
+        train_encoder("baseline", data, tmp_path / "part", chosen, seed=4, report=stop)
+    train_encoder("baseline", data, tmp_path / "part", chosen, seed=4, resume=True)
     files = [tmp_path / name / "encoder.safetensors" for name in ("whole", "part")]
     assert load_encoder(files[0]).fingerprint == load_encoder(files[1]).fingerprint
 
 
-def test_a_worker_process_reads_the_images(market: Path, tmp_path: Path) -> None:
-    chosen = settings("epochs=1", "workers=1")
-    result = train_baseline(load_folder(market, "m"), tmp_path / "run", chosen)
-    assert len(result["epochs"]) == 1
-
-
-def test_folders_that_are_in_the_way(market: Path, tmp_path: Path) -> None:
+def test_the_number_of_workers_changes_nothing(market: Path, tmp_path: Path) -> None:
     data = load_folder(market, "m")
-    with pytest.raises(TrainError, match="exists and is not empty"):
-        train_baseline(data, market, settings())
-    with pytest.raises(TrainError, match=r"no checkpoint\.pt to resume from"):
-        train_baseline(data, tmp_path / "new", settings(), resume=True)
+    losses = []
+    for workers in (0, 1):
+        chosen = small("baseline", "epochs=2", f"workers={workers}")
+        result = train_encoder("baseline", data, tmp_path / f"{workers}", chosen)
+        losses.append([epoch["losses"] for epoch in result["epochs"]])
+    assert losses[0] == losses[1]
 
 
-def test_checkpoints_of_strangers(market: Path, tmp_path: Path) -> None:
+def test_validation_chooses_among_the_epochs(market: Path, tmp_path: Path) -> None:
+    chosen = small("baseline", "epochs=5", "validation={share: 0.3, every: 2}")
+    result = train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
+    looks = {e["number"]: e["validation"]["map"] for e in result["epochs"] if e["validation"]}
+    assert list(looks) == [2, 4, 5]
+    assert result["kept_epoch"] == max(looks, key=lambda number: looks[number])
+    trained_on = load_encoder(tmp_path / "run" / "encoder.safetensors").description.trained_on
+    assert "6 identities" in trained_on
+
+
+def test_checkpoints_of_another_run(market: Path, tmp_path: Path) -> None:
     data, out = load_folder(market, "m"), tmp_path / "run"
-    train_baseline(data, out, settings("epochs=1"))
-    with pytest.raises(TrainError, match="made with other settings"):
-        train_baseline(data, out, settings("epochs=2"), resume=True)
-    torch.save({"model": Path("/")}, out / "checkpoint.pt")  # would be unpickled otherwise
-    with pytest.raises(TrainError, match="not a usable checkpoint"):
-        train_baseline(data, out, settings("epochs=1"), resume=True)
+    train_encoder("baseline", data, out, small("baseline", "epochs=1"))
+    for change, text in (
+        ("epochs=2", "epochs: 1 there, 2 here"),
+        ("architecture=resnet18", "architecture: stripenet there, resnet18 here"),
+        ("arguments.dimension=64", "arguments.dimension: 32 there, 64 here"),
+    ):
+        chosen = small("baseline", "epochs=1", change)
+        with pytest.raises(TrainError, match=f"made with other settings .*{text}"):
+            train_encoder("baseline", data, out, chosen, resume=True)
+    with pytest.raises(TrainError, match=r"made with other settings \(seed: 0 there, 1 here"):
+        train_encoder("baseline", data, out, small("baseline", "epochs=1"), seed=1, resume=True)
+    (market / "bounding_box_train" / "0001_c1s1_000000_01.jpg").unlink()
+    with pytest.raises(TrainError, match=r"made with other settings .*data: "):
+        train_encoder(
+            "baseline", load_folder(market, "m"), out, small("baseline", "epochs=1"), resume=True
+        )
 
 
 def test_a_loss_that_explodes_is_named(market: Path, tmp_path: Path) -> None:
-    chosen = settings("epochs=3", "learning_rate=1e30", "warmup_epochs=0")
+    chosen = small("baseline", "epochs=3", "learning_rate=1e30", "warmup_epochs=0")
     with pytest.raises(TrainError, match=r"no longer a number in epoch .* lower learning_rate"):
-        train_baseline(load_folder(market, "m"), tmp_path / "run", chosen)
+        train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
+    named = json.loads((tmp_path / "run" / "bad_batch_0.json").read_text())["images"]
+    assert len(named) == 12
+    assert all(Path(name).parent == market / "bounding_box_train" for name in named)
 
 
-def test_schedule_rises_then_falls() -> None:
-    rates = [baseline._schedule(epoch / 10, 2, 10) for epoch in range(101)]
-    assert rates[20] == max(rates) == 1
-    assert rates[:21] == sorted(rates[:21])
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert 0 < rates[0] < 0.02
-    assert rates[100] == pytest.approx(0)
+def test_half_precision_needs_a_gpu(market: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    chosen = small("baseline", "precision=fp16")
+    with pytest.raises(TrainError, match="fp16 needs a GPU"):
+        train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ("epoch=3", "unknown key 'epoch'; allowed are: architecture, dimension"),
-        ("epochs", "write key=value"),
-        ("epochs=0", "epochs: .* greater than or equal to 1"),
-        ("epochs=many", "epochs: .* valid integer"),
-        ("learning_rate=.nan", "learning_rate: .* finite"),
-        ("precision=fp8", "precision: "),
-        ("margin=[", "cannot be read"),
-    ],
-)
-def test_bad_settings(change: str, text: str) -> None:
-    with pytest.raises(TrainError, match=text):
-        load_settings(BaselineSettings, "baseline.yaml", [change])
+def test_runs_in_one_process_may_differ_in_precision(market: Path, tmp_path: Path) -> None:
+    data = load_folder(market, "m")
+    for precision, name in (("fp32", "no"), ("bf16", "bf16")):
+        chosen = small("baseline", "epochs=1", f"precision={precision}")
+        result = train_encoder("baseline", data, tmp_path / precision, chosen)
+        assert result["precision"] == name
 
 
-def test_settings_without_margin_mean_the_soft_margin() -> None:
-    assert settings("margin=null").margin is None
+def test_too_few_identities_for_a_batch(market: Path, tmp_path: Path) -> None:
+    chosen = small("baseline", "identities_per_batch=9")
+    with pytest.raises(TrainError, match="9 identities cannot be drawn from 8"):
+        train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
+
+
+def test_unknown_weights_are_named(market: Path, tmp_path: Path) -> None:
+    from reid_models import EncoderError
+
+    chosen = small("baseline", "weights=none.pth")
+    with pytest.raises(EncoderError, match="no such file of weights"):
+        train_encoder("baseline", load_folder(market, "m"), tmp_path / "run", chosen)
