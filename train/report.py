@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from train.evaluation import Ranking
-from train.evaluation.ranking import Metric
+from train.evaluation.blocks import Metric
 
 
 def summary(
@@ -16,13 +16,23 @@ def summary(
     if other_cameras:
         protocol += ", gallery of other cameras"
     cmc = ranking.cmc
+    ranks = {f"rank{k}": round(float(cmc[min(k, len(cmc)) - 1]), 4) for k in (1, 5, 10, 20)}
+    rates = {
+        f"tpr_at_fpr_{_power(point.false_positive_rate)}": round(point.true_positive_rate, 4)
+        for point in ranking.roc
+    }
     return {
         "protocol": protocol,
-        "rank1": round(float(cmc[0]), 4),
-        "rank5": round(float(cmc[min(4, len(cmc) - 1)]), 4),
-        "rank10": round(float(cmc[min(9, len(cmc) - 1)]), 4),
+        **ranks,
         "map": round(ranking.mean_average_precision, 4),
         "minp": round(ranking.mean_inverse_negative_penalty, 4),
+        **rates,
         "queries": ranking.queries,
         "queries_without_match": ranking.queries_without_match,
     }
+
+
+def _power(rate: float) -> str:
+    """0.001 as 1e-3."""
+    mantissa, exponent = f"{rate:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

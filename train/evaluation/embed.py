@@ -8,7 +8,7 @@ import numpy as np
 
 from reid_models import Encoder
 from train.data import Sample, read_image
-from train.evaluation.ranking import Features
+from train.evaluation.features import Features
 
 _CHUNK = 512  # images in memory at once
 

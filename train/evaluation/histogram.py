@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from train.data import Sample, read_image
-from train.evaluation.ranking import Features
+from train.evaluation.features import Features
 
 _STRIPES, _BINS = 6, 8
 

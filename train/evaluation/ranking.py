@@ -1,48 +1,42 @@
-"""Cumulative matching characteristic (CMC), mAP and mINP."""
+"""Cumulative matching characteristic (CMC), mAP, mINP, and the rates of verification."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from train.errors import TrainError
+from train.evaluation.accelerator import count_ranks_on_device, device_blocks
+from train.evaluation.blocks import Metric, distance_blocks, matrix_blocks
+from train.evaluation.counting import Found, count_ranks
+from train.evaluation.features import Features, FloatArray
+from train.evaluation.nearest import Smallest
+from train.evaluation.protocol import Answers, Protocol
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
-Metric = Literal["cosine", "euclidean"]
 AveragePrecision = Literal["trapezoid", "rectangle"]
-_BLOCK = 1 << 24  # distances at once: about 400 MB with what is derived from them
+ONE_IN = (1_000, 10_000)  # false positive rates of the reported operating points
 
 
 @dataclass(frozen=True)
-class Features:
-    """Images as the evaluation sees them.
+class OperatingPoint:
+    """Where a threshold on the distance puts the decision whether two images show one person.
+
+    Over all pairs of query and gallery that are not junk. The threshold is the largest that lets
+    at most the given share of the pairs of two persons pass.
 
     Attributes:
-        embeddings: (N, D) finite floats, of any length.
-        identities: (N,) integers; in a gallery -1 is junk and 0 a distractor.
-        cameras: (N,) integers.
+        false_positive_rate: of the pairs of two persons, at most.
+        true_positive_rate: of the pairs of one person; 0 if there is none.
+        threshold: pairs nearer than this pass; ``1 - cos``, or the squared Euclidean distance.
     """
 
-    embeddings: FloatArray
-    identities: IntArray
-    cameras: IntArray
-
-    def __post_init__(self) -> None:
-        count = len(self.embeddings)
-        if self.embeddings.ndim != 2:
-            raise TrainError(f"embeddings must be (N, D), not {self.embeddings.shape}")
-        if self.identities.shape != (count,) or self.cameras.shape != (count,):
-            raise TrainError(
-                f"{count} embeddings need as many identities and cameras, "
-                f"not {self.identities.shape} and {self.cameras.shape}"
-            )
-        if not np.isfinite(self.embeddings).all():
-            raise TrainError("embeddings must be finite numbers")
+    false_positive_rate: float
+    true_positive_rate: float
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,9 @@ class Ranking:
         queries_without_match: those whose identity no other camera of the gallery shows; they
             count as failed.
         average_precision: ``trapezoid`` (Market-1501's own) or ``rectangle``.
+        precisions: (Q,) average precision of each query.
+        matched: (Q,) False for the queries without match.
+        roc: the operating points at false positive rates of 1e-3 and 1e-4.
     """
 
     cmc: npt.NDArray[np.float64]
@@ -65,15 +62,9 @@ class Ranking:
     queries: int
     queries_without_match: int
     average_precision: AveragePrecision
-
-
-class _Scores(NamedTuple):
-    """Of a block of Q queries: hits (Q, K) bool, the others (Q,)."""
-
-    hits: npt.NDArray[np.bool_]
-    precision: npt.NDArray[np.float64]
-    inverse_penalty: npt.NDArray[np.float64]
-    good: npt.NDArray[np.int64]
+    precisions: npt.NDArray[np.float64]
+    matched: npt.NDArray[np.bool_]
+    roc: tuple[OperatingPoint, ...]
 
 
 def evaluate(
@@ -83,12 +74,14 @@ def evaluate(
     average_precision: AveragePrecision = "trapezoid",
     ranks: int = 50,
     other_cameras: bool = False,
+    device: str | None = None,
 ) -> Ranking:
     """Rank the gallery for each query.
 
     Good is the same identity in another camera. Junk (identity -1, or the same identity in the
     same camera) is skipped, so that the rank does not advance. Equal distances keep the
-    gallery's order.
+    gallery's order. Only the ranks of the good images are found, by counting, in blocks of
+    128 MB.
 
     Args:
         query: what is searched for.
@@ -98,85 +91,108 @@ def evaluate(
         ranks: how long ``cmc`` is, at most the size of the gallery.
         other_cameras: all images of the query's camera are junk, other identities' too, which
             takes away the distraction that one camera's pictures resemble each other.
+        device: of torch, for example ``cuda``; None for numpy on the CPU.
+
+    Raises:
+        TrainError: the arguments do not fit each other.
     """
-    if metric not in ("cosine", "euclidean"):
-        raise TrainError(f"metric must be cosine or euclidean, not {metric!r}")
-    if average_precision not in ("trapezoid", "rectangle"):
-        raise TrainError(
-            f"average_precision must be trapezoid or rectangle, not {average_precision!r}"
+    search = _Search(query, gallery, other_cameras)
+    rows, columns = query.embeddings, gallery.embeddings
+    if device is None:
+        found = (
+            count_ranks(block, search.answers(block.rows), search.junk, search.others)
+            for block in distance_blocks(rows, columns, metric)
         )
-    if not len(query.embeddings) or not len(gallery.embeddings):
-        raise TrainError("neither query nor gallery may be empty")
-    if query.embeddings.shape[1] != gallery.embeddings.shape[1]:
-        raise TrainError(
-            f"query and gallery differ in dimension: {query.embeddings.shape[1]} "
-            f"and {gallery.embeddings.shape[1]}"
-        )
-    ranks = min(ranks, len(gallery.embeddings))
-    blocks = [
-        _score(distances, query, gallery, rows, average_precision, ranks, other_cameras)
-        for rows, distances in _distances(query.embeddings, gallery.embeddings, metric)
-    ]
-    return Ranking(
-        cmc=np.concatenate([block.hits for block in blocks]).mean(axis=0),
-        mean_average_precision=float(np.concatenate([b.precision for b in blocks]).mean()),
-        mean_inverse_negative_penalty=float(
-            np.concatenate([b.inverse_penalty for b in blocks]).mean()
-        ),
-        queries=len(query.embeddings),
-        queries_without_match=int(sum((block.good == 0).sum() for block in blocks)),
-        average_precision=average_precision,
-    )
-
-
-def _distances(
-    query: FloatArray, gallery: FloatArray, metric: Metric
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Blocks of rows of something that sorts as the distance does."""
-    if metric == "cosine":
-        query, gallery = _normalised(query), _normalised(gallery)
-        offset = np.zeros(1, query.dtype)
     else:
-        offset = np.square(gallery).sum(axis=1)  # the query's own square shifts its whole row
-    step = max(1, _BLOCK // len(gallery))
-    for start in range(0, len(query), step):
-        rows = slice(start, min(start + step, len(query)))
-        yield rows, offset - 2 * (query[rows] @ gallery.T)
+        found = (
+            count_ranks_on_device(block, search.answers(block.rows), search.junk, search.others)
+            for block in device_blocks(rows, columns, metric, device)
+        )
+    return search.ranking(found, average_precision, ranks)
 
 
-def _normalised(rows: FloatArray) -> FloatArray:
-    lengths: FloatArray = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, np.finfo(rows.dtype).tiny)
-
-
-def _score(
+def evaluate_distances(
     distances: FloatArray,
     query: Features,
     gallery: Features,
-    rows: slice,
-    mode: AveragePrecision,
-    ranks: int,
-    other_cameras: bool,
-) -> _Scores:
-    order = np.argsort(distances, axis=1, kind="stable")
-    same = gallery.identities[order] == query.identities[rows, None]
-    here = gallery.cameras[order] == query.cameras[rows, None]
-    junk = (gallery.identities[order] == -1) | (here if other_cameras else same & here)
-    good = same & ~junk
-    count = good.sum(axis=1)
-    line, column = np.nonzero(good)  # row by row, best first
-    rank = (np.cumsum(~junk, axis=1) - 1)[line, column]  # 0-based, junk skipped
-    nth = (np.cumsum(good, axis=1) - 1)[line, column]  # 0-based among the good
+    average_precision: AveragePrecision = "trapezoid",
+    ranks: int = 50,
+    other_cameras: bool = False,
+) -> Ranking:
+    """As `evaluate`, by distances (Q, G) that are known already, for example re-ranked ones."""
+    if distances.shape != (len(query), len(gallery)) or not distances.size:
+        raise TrainError(
+            f"distances of {len(query)} queries and {len(gallery)} images of the gallery are "
+            f"needed, not {distances.shape}"
+        )
+    if not np.isfinite(distances).all():
+        raise TrainError("distances must be finite numbers")
+    search = _Search(query, gallery, other_cameras)
+    found = (
+        count_ranks(block, search.answers(block.rows), search.junk, search.others)
+        for block in matrix_blocks(distances)
+    )
+    return search.ranking(found, average_precision, ranks)
+
+
+class _Search:
+    """Whom the queries look for, and what was found."""
+
+    def __init__(self, query: Features, gallery: Features, other_cameras: bool) -> None:
+        protocol = Protocol(gallery, other_cameras)
+        pairs = zip(query.identities.tolist(), query.cameras.tolist(), strict=True)
+        self._answers = [protocol.answers(*pair) for pair in pairs]
+        usable = protocol.size - len(protocol.junk)
+        self._wrong = sum(usable - len(a.good) - len(a.junk) for a in self._answers)
+        self._size, self.junk = protocol.size, protocol.junk
+        self.others = Smallest(self._wrong // min(ONE_IN) + 1)
+
+    def answers(self, rows: slice) -> Sequence[Answers]:
+        return self._answers[rows]
+
+    def ranking(self, found: Iterable[Found], mode: AveragePrecision, ranks: int) -> Ranking:
+        if mode not in ("trapezoid", "rectangle"):
+            raise TrainError(f"average_precision must be trapezoid or rectangle, not {mode!r}")
+        query, rank, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.lexsort((rank, query))  # best first, query by query
+        query, rank = query[order], rank[order]
+        total, wanted = len(self._answers), min(ranks, self._size)
+        good = np.bincount(query, minlength=total)
+        start = np.cumsum(good) - good
+        nth = np.arange(len(query)) - start[query]
+        precisions = np.bincount(query, _precision(nth, rank, mode), total) / np.maximum(good, 1)
+        matched = good > 0
+        first, last = rank[start[matched]], rank[(start + good - 1)[matched]]
+        hits = np.bincount(first[first < wanted], minlength=wanted)
+        return Ranking(
+            cmc=np.cumsum(hits) / total,
+            mean_average_precision=float(precisions.mean()),
+            mean_inverse_negative_penalty=float((good[matched] / (last + 1)).sum() / total),
+            queries=total,
+            queries_without_match=int((~matched).sum()),
+            average_precision=mode,
+            precisions=precisions,
+            matched=matched,
+            roc=self._operating_points(distance),
+        )
+
+    def _operating_points(self, own: npt.NDArray[np.float64]) -> tuple[OperatingPoint, ...]:
+        others = self.others.sorted()
+        points = []
+        for one_in in ONE_IN:
+            allowed = self._wrong // one_in
+            threshold = float(others[allowed]) if len(others) else float("inf")
+            rate = float((own < threshold).mean()) if len(own) else 0.0
+            points.append(OperatingPoint(1 / one_in, rate, threshold))
+        return tuple(points)
+
+
+def _precision(
+    nth: npt.NDArray[np.int64], rank: npt.NDArray[np.int64], mode: AveragePrecision
+) -> npt.NDArray[np.float64]:
+    """What each good image adds: it is the ``nth`` of its query, both 0-based."""
     share = (nth + 1) / (rank + 1)
-    if mode == "trapezoid":
-        before = np.where(rank > 0, nth / np.maximum(rank, 1), 1.0)
-        share = (before + share) / 2
-    precision = np.bincount(line, share, len(count)) / np.maximum(count, 1)
-    first = np.full(len(count), np.iinfo(np.int64).max)
-    np.minimum.at(first, line, rank)
-    last = np.full(len(count), np.iinfo(np.int64).max)
-    ends = nth == count[line] - 1
-    last[line[ends]] = rank[ends]
-    penalty = np.where(count > 0, count / (last.astype(np.float64) + 1), 0.0)
-    hits = first[:, None] <= np.arange(ranks)
-    return _Scores(hits, precision, penalty, count)
+    if mode == "rectangle":
+        return share
+    before = np.where(rank > 0, nth / np.maximum(rank, 1), 1.0)
+    return (before + share) / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reid_models import Similarities
-from train.evaluation.ranking import Features
+from train.evaluation.features import Features
 
 FALSE_ACCEPT = 1e-4  # of the pairs of two persons lie above `accept`: 1 % among a hundred people
 FALSE_WAIT = 1e-2  # of them above `new`: one among a hundred people
