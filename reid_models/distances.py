@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +27,48 @@ def cosine(a: FloatArray, b: FloatArray) -> FloatArray:
 def squared_euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """Squared lengths of the differences of rows (N, D) and (M, D): (N, M), not negative."""
     _check(a, b)
-    squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None, :]
-    return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0))
+    result = np.asarray(a @ b.T)
+    result *= -2  # in place: a copy of the matrix costs more than the rest
+    result += np.vecdot(a, a)[:, None]
+    result += np.vecdot(b, b)
+    return np.maximum(result, 0, out=result)
 
 
 def euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """Lengths of the differences of rows (N, D) and (M, D): (N, M)."""
     return np.sqrt(squared_euclidean(a, b))
+
+
+class Twins(NamedTuple):
+    """Positions of rows that equal an earlier one, and of the first of these."""
+
+    later: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+
+    def equalise(self, columns: Any) -> None:
+        """Give the columns (N, M) of an array or a tensor that belong to equal rows one value.
+
+        Their products are summed in another order in another place of the matrix and may differ
+        in the last digit, and chance would break the tie.
+        """
+        if len(self.later):
+            columns[:, self.later] = columns[:, self.first]
+
+
+def find_twins(rows: FloatArray) -> Twins:
+    """Which of the rows (N, D) are equal."""
+    direction = np.asarray(np.random.default_rng(0).standard_normal(rows.shape[1]), rows.dtype)
+    _, group, counts = np.unique(
+        np.vecdot(rows, direction), return_inverse=True, return_counts=True
+    )
+    first: dict[bytes, int] = {}
+    pairs = []
+    for position in np.flatnonzero(counts[group] > 1).tolist():
+        earliest = first.setdefault((rows[position] + 0.0).tobytes(), position)  # -0 equals 0
+        if earliest != position:
+            pairs.append((position, earliest))
+    later, earlier = np.array(pairs, np.int64).reshape(-1, 2).T
+    return Twins(later, earlier)
 
 
 def _check(a: FloatArray, b: FloatArray) -> None:

@@ -8,11 +8,13 @@ neighbours, squared distances divided by the largest of their row.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from reid_models.distances import FloatArray, normalise, squared_euclidean
+from reid_models.distances import FloatArray, find_twins, normalise, squared_euclidean
 from reid_models.errors import EncoderError
 
 IntArray = npt.NDArray[np.int64]
@@ -65,9 +67,17 @@ def rerank(
     weights = np.exp(-_pair_distances(rows, members) / np.repeat(largest, counts))
     encoded = _query_expansion(_with_weights(members, weights), order, k2)
     split = len(query)
-    shared = _overlap(encoded, split).toarray()[:, split:]
-    original = squared_euclidean(rows[:split], rows[split:]) / largest[:split, None]
-    return np.asarray((1 - weight) * (1 - shared / (2 - shared)) + weight * original, rows.dtype)
+    shared = _overlap(encoded, split)[:, split:]
+    shared.data *= (1 - weight) / (2 - shared.data)
+    result = np.empty((split, len(gallery)), rows.dtype)
+    for part in _blocks(split, len(rows)):
+        block = squared_euclidean(rows[part], rows[split:]) / largest[part, None]
+        block *= weight
+        block += 1 - weight
+        common = shared[part].tocoo()
+        block[common.row, common.col] -= common.data
+        np.clip(block, 0, 1, out=result[part])  # of rounding
+    return result
 
 
 def _check(k1: int, k2: int) -> None:
@@ -82,16 +92,22 @@ def _half(k1: int) -> int:
 def _neighbours(rows: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     """The nearest rows of each row, itself first and ties in order: (N, count); and each row's
     largest squared distance (N,)."""
-    total = len(rows)
+    total, twins = len(rows), find_twins(rows)
     order = np.empty((total, count), np.int64)
     largest = np.empty(total, rows.dtype)
-    step = max(1, _BLOCK // total)
-    for start in range(0, total, step):
-        block = squared_euclidean(rows[start : start + step], rows)
-        largest[start : start + step] = block.max(axis=1)
-        block[np.arange(len(block)), np.arange(start, start + len(block))] = -1
-        order[start : start + step] = _smallest(block, count)
+    for part in _blocks(total, total):
+        block = squared_euclidean(rows[part], rows)
+        twins.equalise(block)
+        largest[part] = block.max(axis=1)
+        block[np.arange(len(block)), np.arange(part.start, part.stop)] = -1
+        order[part] = _smallest(block, count)
     return order, largest
+
+
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Rows of a matrix in pieces of `_BLOCK` elements."""
+    step = max(1, _BLOCK // columns)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def _smallest(block: FloatArray, count: int) -> IntArray:
@@ -132,9 +148,7 @@ def _pair_distances(rows: FloatArray, members: sparse.csr_array) -> FloatArray:
     """Squared distances of the stored pairs, in the order of ``members.data``."""
     left = np.repeat(np.arange(len(rows)), np.diff(members.indptr))
     result = np.empty(len(left), rows.dtype)
-    step = max(1, _BLOCK // rows.shape[1])
-    for start in range(0, len(left), step):
-        part = slice(start, start + step)
+    for part in _blocks(len(left), rows.shape[1]):
         result[part] = np.square(rows[left[part]] - rows[members.indices[part]]).sum(axis=1)
     return result
 

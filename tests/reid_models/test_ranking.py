@@ -99,10 +99,22 @@ def test_equal_distances_keep_their_order() -> None:
     np.testing.assert_allclose(dense(found), naive_jaccard(x, 6, 6, 3, False), atol=1e-12)
 
 
+def test_copies_tie_in_single_precision() -> None:
+    """Products of copies differ in the last digit, by where in the matrix they stand."""
+    x = features(7, 5, 8, dimension=333).astype(np.float32)
+    x[[3, 17, 29, 38]] = x[12]
+    x[[20, 30, 31, 32, 33, 39]] = x[1]
+    naive = naive_jaccard(x.astype(float), 6, 6, 3, False)
+    np.testing.assert_allclose(dense(jaccard_distance(x, 6, 3)), naive, atol=1e-5)
+
+
 def test_blocks_and_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = jaccard_distance(PUBLISHED, 10, 3)
     monkeypatch.setattr(ranking, "_BLOCK", 250)
     assert abs(jaccard_distance(PUBLISHED, 10, 3) - whole).max() < 1e-12
+    parts = rerank(PUBLISHED[:20], PUBLISHED[20:], 10, 3)
+    monkeypatch.undo()
+    np.testing.assert_allclose(parts, rerank(PUBLISHED[:20], PUBLISHED[20:], 10, 3), atol=1e-12)
     single = jaccard_distance(PUBLISHED.astype(np.float32), 10, 3)
     assert single.dtype == np.float32
     np.testing.assert_allclose(dense(single), dense(whole), atol=1e-5)

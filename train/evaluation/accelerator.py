@@ -42,14 +42,13 @@ def device_blocks(
 
     right = there(product.gallery)
     lengths, squares = there(product.lengths), there(product.squares)
-    later, first = there(product.twins.later), there(product.twins.first)
     for rows in row_slices(*product.shape):
         keys = there(product.left(rows)) @ right.T
         if metric == "cosine":
             keys /= lengths
         else:
             keys += squares
-        keys[:, later] = keys[:, first]
+        product.twins.equalise(keys)
         yield DeviceBlock(rows, keys, *product.scale_and_shift(rows))
 
 

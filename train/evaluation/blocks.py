@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from reid_models.distances import find_twins
 from train.errors import TrainError
 from train.evaluation.features import FloatArray
 
@@ -59,7 +60,7 @@ def distance_blocks(query: FloatArray, gallery: FloatArray, metric: Metric) -> I
             keys /= product.lengths
         else:
             keys += product.squares
-        keys[:, product.twins.later] = keys[:, product.twins.first]
+        product.twins.equalise(keys)
         yield Block(rows, keys, *product.scale_and_shift(rows))
 
 
@@ -96,7 +97,7 @@ class Product:
         self._metric = metric
         self.squares = np.vecdot(self.gallery, self.gallery)
         self.lengths = _above_zero(np.sqrt(self.squares))
-        self.twins = _find_twins(self.gallery)
+        self.twins = find_twins(self.gallery)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -129,28 +130,3 @@ def _check(query: FloatArray, gallery: FloatArray, metric: Any) -> None:
 
 def _above_zero(lengths: FloatArray) -> FloatArray:
     return np.maximum(lengths, np.finfo(lengths.dtype).tiny)
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Positions of rows that equal an earlier one, and of the first of these."""
-
-    later: npt.NDArray[np.int64]
-    first: npt.NDArray[np.int64]
-
-
-def _find_twins(rows: FloatArray) -> Twins:
-    """Equal rows are made to have equal distances: their products, summed in another order in
-    another place of the matrix, may differ in the last digit, and chance would break the tie."""
-    direction = np.asarray(np.random.default_rng(0).standard_normal(rows.shape[1]), rows.dtype)
-    _, group, counts = np.unique(
-        np.vecdot(rows, direction), return_inverse=True, return_counts=True
-    )
-    first: dict[bytes, int] = {}
-    pairs = []
-    for position in np.flatnonzero(counts[group] > 1).tolist():
-        earliest = first.setdefault((rows[position] + 0.0).tobytes(), position)  # -0 equals 0
-        if earliest != position:
-            pairs.append((position, earliest))
-    later, earlier = np.array(pairs, np.int64).reshape(-1, 2).T
-    return Twins(later, earlier)
