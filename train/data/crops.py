@@ -21,18 +21,6 @@ from train.errors import TrainError
 
 _TRIES = 20  # images in place of an unreadable one, after which the disk is taken to be gone
 
-USUAL = Augmentation(
-    another_camera=1.0,
-    mirror=0.5,
-    rotate=3.0,
-    shift=0.06,
-    zoom=0.12,
-    saturation=0.5,
-    blur=0.3,
-    erase=0.5,
-    erase_area=(0.02, 0.3),
-)
-
 
 class Crops(Dataset[tuple[Tensor, int]]):
     """Gives ``(image (3, H, W) float32, label)``; labels are 0 .. number of identities - 1.
@@ -48,7 +36,7 @@ class Crops(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(
-        self, samples: Sequence[Sample], spec: InputSpec, augmentation: Augmentation = USUAL
+        self, samples: Sequence[Sample], spec: InputSpec, augmentation: Augmentation
     ) -> None:
         self._samples = list(samples)
         classes = sorted({sample.identity for sample in samples})

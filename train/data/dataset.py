@@ -58,7 +58,7 @@ class DataSet:
                 line = f"{s.path.name} {s.path.stat().st_size} {s.identity} {s.camera}\n"
                 digest.update(line.encode())
             digest.update(b"\n")
-        return digest.hexdigest()
+        return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True)

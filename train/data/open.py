@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from train.data.dataset import DataSet
@@ -35,7 +36,7 @@ def open_data(name: str) -> DataSet:
         TrainError: says what is wrong with the name, the options or the folder.
     """
     if name == PREFIX or name.startswith(f"{PREFIX}:"):
-        return load_folder(simulated_folder(name), name)
+        return replace(load_folder(simulated_folder(name), name), kind=PREFIX)
     named, folder, items = _parse(name)
     if not folder.is_dir():
         known = ", ".join(layout.name for layout in LAYOUTS)

@@ -30,7 +30,7 @@ def test_what_was_found_as_json(market: Path) -> None:
     }
     assert found["parts"]["query"]["images"] == 7
     assert len(found["left_out"]) == 1
-    assert len(found["fingerprint"]) == 64
+    assert len(found["fingerprint"]) == 32
 
 
 def test_what_was_found_in_words(tmp_path: Path) -> None:

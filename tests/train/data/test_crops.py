@@ -10,15 +10,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from reid_models import InputSpec
-from train.data import Crops, Draw, load_folder
+from train.data import Augmentation, Crops, Draw, load_folder
 from train.errors import TrainError
 
 SPEC = InputSpec(height=64, width=32)
+CHANGES = Augmentation(another_camera=1.0, mirror=0.5, pad=4, zoom=0.1, erase=0.5)
 
 
 def test_images_and_labels(market: Path) -> None:
     data = load_folder(market, "m")
-    crops = Crops(data.train, SPEC)
+    crops = Crops(data.train, SPEC, CHANGES)
     image, label = crops[47]
     assert len(crops) == 48
     assert image.shape == (3, 64, 32)
@@ -29,7 +30,7 @@ def test_images_and_labels(market: Path) -> None:
 
 
 def test_augmentation_follows_the_seed(market: Path) -> None:
-    crops = Crops(load_folder(market, "m").train, SPEC)
+    crops = Crops(load_folder(market, "m").train, SPEC, CHANGES)
     torch.manual_seed(1)
     first, second = crops[0][0], crops[0][0]
     torch.manual_seed(1)
@@ -40,7 +41,7 @@ def test_augmentation_follows_the_seed(market: Path) -> None:
 def test_a_draw_gives_the_same_image_wherever_it_is_made(market: Path) -> None:
     samples = load_folder(market, "m").train
     samples[6].path.unlink()  # after it was checked
-    crops = Crops(samples, SPEC)
+    crops = Crops(samples, SPEC, CHANGES)
     draws = [Draw(5, 11), Draw(9, 12), Draw(5, 13), Draw(6, 14)]
     torch.manual_seed(99)
     before = torch.random.get_rng_state()
@@ -63,7 +64,7 @@ def test_an_image_that_has_become_unreadable_is_replaced(
     market: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     samples = load_folder(market, "m").train
-    crops = Crops(samples, SPEC)
+    crops = Crops(samples, SPEC, CHANGES)
     samples[6].path.write_bytes(b"gone bad")
     samples[7].path.unlink()
     for index in (6, 7, 6):
@@ -76,7 +77,7 @@ def test_an_image_that_has_become_unreadable_is_replaced(
 
 def test_somebody_else_stands_in_where_nobody_is_left(market: Path) -> None:
     samples = load_folder(market, "m").train
-    crops = Crops(samples, SPEC)
+    crops = Crops(samples, SPEC, CHANGES)
     for sample in samples[:6]:
         sample.path.unlink()
     image, label = crops[Draw(0, 1)]

@@ -18,7 +18,7 @@ def test_rendered_once_and_then_cached(
 ) -> None:
     monkeypatch.setenv("CAMTRAIL_CACHE", str(tmp_path / "cache"))
     data = open_data(SMALL)
-    assert data.name == SMALL
+    assert (data.name, data.kind) == (SMALL, "simulated")
     assert "rendering" in capsys.readouterr().err
     assert {s.camera for s in data.train} == {1, 2}
     assert len({s.identity for s in data.train}) == 2
