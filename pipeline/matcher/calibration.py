@@ -1,79 +1,66 @@
 """Thresholds for an encoder that recommends none, from what is certain while it runs.
 
-Two people in view at once in places that exclude each other are others; the beginning and the rest
-of one tracklet are the same. The line between the two kinds depends on the encoder alone: one puts
-others at 0.5, another at 0.85.
+Two people in view at once in places that exclude each other are others. Which similarities others
+reach depends on the encoder alone: one puts them at 0.5, another at 0.8. The thresholds are
+quantiles of what was seen of them.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import astuple
 
 import numpy as np
 
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.tracklets import Tracklet
-from pipeline.records import FloatArray
-from pipeline.spread import Spread, between
 
-# Until samples come: what encoders commonly give, as if a few had been seen.
-_SAME_BEFORE = (10, 0.90, 0.05**2)
-_OTHER_BEFORE = (10, 0.55, 0.12**2)
-# Another camera shows a person less like before than the same camera does.
-_OTHER_CAMERA = 2.0
-_BAND = 0.15  # of the distance of the two kinds, on either side of the line
+_BINS = 400  # of similarity, over [-1, 1]
+_MEMORY = 2000.0  # pairs after which old ones begin to fade
+_BEFORE = 10.0, 0.55, 0.10  # at first as if so many of this mean and deviation had been seen ...
+_ENOUGH = 50  # ... until there are so many pairs
+
+OTHERS_ABOVE_ACCEPT = 0.02  # share of the pairs of two people
+OTHERS_ABOVE_NEW = 0.10
 
 
 class Calibration:
-    """The two kinds of similarity, and the thresholds between them."""
+    """How alike others are, and the thresholds above them."""
 
     def __init__(self, patience: float, state: str = "") -> None:
-        same, other = json.loads(state) if state else (_SAME_BEFORE, _OTHER_BEFORE)
-        self._same, self._other = Spread(*same), Spread(*other)
+        self._counts = np.zeros(_BINS)
         self._patience = patience
+        for bin_, number in json.loads(state) if state else ():
+            self._counts[bin_] = number
 
     @property
     def state(self) -> str:
         """As text, to go on from after a restart."""
-        return json.dumps([astuple(self._same), astuple(self._other)])
+        return json.dumps([(int(b), float(self._counts[b])) for b in np.flatnonzero(self._counts)])
 
-    def learn(self, tracklet: Tracklet, others: list[FloatArray]) -> None:
-        """From a tracklet that has ended.
-
-        Args:
-            others: embeddings (D,) of those who were in view at the same time elsewhere.
-        """
-        if tracklet.embedding is None:
+    def learn(self, one: Tracklet, other: Tracklet) -> None:
+        """From two tracklets of different people."""
+        if one.embedding is None or other.embedding is None:
             return
-        for other in others:
-            self._other.add(float(tracklet.embedding @ other))
-        similarity = _to_its_beginning(tracklet)
-        if not math.isnan(similarity):
-            self._same.add(similarity)
+        if self._counts.sum() >= _MEMORY:
+            self._counts *= 1 - 1 / _MEMORY
+        place = int((float(one.embedding @ other.embedding) + 1) / 2 * _BINS)
+        self._counts[min(max(place, 0), _BINS - 1)] += 1
 
     @property
     def thresholds(self) -> Thresholds:
         """As it stands."""
-        same = Spread(self._same.count, self._same.mean, self._same.variance * _OTHER_CAMERA**2)
-        line = between(same, self._other)
-        if math.isnan(line):
-            line = (self._same.mean + self._other.mean) / 2
-        band = _BAND * max(0.0, self._same.mean - self._other.mean)
-        return Thresholds(line + band, line - band, self._patience)
+        accept = self._quantile(1 - OTHERS_ABOVE_ACCEPT)
+        return Thresholds(accept, self._quantile(1 - OTHERS_ABOVE_NEW), self._patience)
+
+    def _quantile(self, share: float) -> float:
+        left = max(0.0, 1 - self._counts.sum() / _ENOUGH)
+        below = np.cumsum(self._counts + left * _before())
+        edges = np.linspace(-1, 1, _BINS + 1)[1:]
+        return float(np.interp(share * below[-1], below, edges))
 
 
-def _to_its_beginning(tracklet: Tracklet) -> float:
-    """How alike the rest of a tracklet is to its first crops; NaN where there is too little rest.
-
-    The pooled embedding is the normalised weighted sum of all; with the beginning taken out of it
-    in proportion to its weight, the rest remains.
-    """
-    if tracklet.beginning is None or tracklet.embedding is None:
-        return math.nan
-    beginning, weight = tracklet.beginning
-    if tracklet.quality < 2 * weight:
-        return math.nan
-    rest = tracklet.quality * tracklet.embedding - weight * beginning
-    return float(beginning @ rest) / max(float(np.linalg.norm(rest)), 1e-9)
+def _before() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    count, mean, deviation = _BEFORE
+    middles = (np.arange(_BINS) + 0.5) / _BINS * 2 - 1
+    density = np.exp(-(((middles - mean) / deviation) ** 2) / 2)
+    return np.asarray(density * (count / density.sum()))

@@ -191,11 +191,6 @@ def decide(site: Site, ready: Sequence[Tracklet], now: float) -> None:
         rest = [t for t in rest if t.key not in settled]
 
 
-def best_alone(site: Site, tracklet: Tracklet) -> list[Option]:
-    """The possible options of one tracklet by itself, the best first."""
-    return _possible(Options(site, [tracklet])[tracklet])
-
-
 def _choices(site: Site, options: Options, rest: Sequence[Tracklet], now: float) -> list[Choice]:
     """What a joint assignment says of each tracklet that need not wait."""
     possible = [_possible(options[t]) for t in rest]

@@ -12,14 +12,15 @@ import bisect
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import islice
 
 from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration
-from pipeline.matcher.decision import Choice, best_alone, decide
+from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.people import People
 from pipeline.matcher.presence import (
     CONTINUATION_SECONDS,
     HANDOVER_SECONDS,
@@ -28,18 +29,18 @@ from pipeline.matcher.presence import (
     Visit,
     standing,
 )
+from pipeline.matcher.repair import MOST, REPAIR_SECONDS, find_repairs, look_back, regroup
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.watermark import Watermark
 from pipeline.records import (
     Assignment,
-    Decision,
     Envelope,
     TrackletKey,
     TrackletUpdate,
 )
-from pipeline.store import Outcome, Received, RunState, Snapshot, Verdict
+from pipeline.store import Outcome, Received, RunState, Snapshot, StoredTracklet
 
 TICK = 0.5  # seconds of event time
 LINGER = 5.0  # seconds for which a tracklet that ended is kept at hand
@@ -80,18 +81,16 @@ class Engine:
         self.thresholds = thresholds or Calibration(config.patience).thresholds
         self.topology = topology
         self.fingerprint = fingerprint
-        self.gallery = Gallery(config.prototypes)
-        self.timelines: dict[int, Timeline] = {}
         self.watermark = Watermark(cameras, config.max_lateness, wait_for_all, runs)
         self.late = 0
         self.foreign = 0
-        self._config = config
+        self._patience, self._forget_after = config.patience, config.forget_after
         self._tracklets: dict[TrackletKey, Tracklet] = {}
+        self._recent: dict[TrackletKey, Tracklet] = {}  # closed, but may still be repaired
         self._coming: list[tuple[float, TrackletKey, int, Received]] = []  # heap
         self._tick: int | None = None
-        self._numbers = count(1)
         self._dimension = 0
-        self._outcome = Outcome()
+        self._people = People(config.prototypes, config.max_identities)
 
     @classmethod
     def restore(
@@ -111,6 +110,16 @@ class Engine:
         )
         engine._resume(snapshot)
         return engine
+
+    @property
+    def gallery(self) -> Gallery:
+        """What stands for the identities."""
+        return self._people.gallery
+
+    @property
+    def timelines(self) -> Mapping[int, Timeline]:
+        """Where each identity was."""
+        return self._people.timelines
 
     @property
     def now(self) -> float:
@@ -141,7 +150,7 @@ class Engine:
         if self._admits(update):
             self._expect(received)
         else:
-            self._outcome.closed.append(update.key)
+            self._people.outcome.closed.append(update.key)
         return received
 
     def advance(self) -> Outcome:
@@ -152,55 +161,50 @@ class Engine:
             if tick * TICK > limit:
                 break
             self._take(tick)
-        outcome, self._outcome = self._outcome, Outcome()
+        outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
         return outcome
 
     def settle(self, choice: Choice) -> int:
         """Carries out a decision of `pipeline.matcher.decision`."""
-        tracklet, option = choice.tracklet, choice.option
-        identity = next(self._numbers) if option is None else option.identity
-        assignment = Assignment(
-            tracklet.key,
-            identity,
-            Decision.NEW if option is None else Decision.MATCHED,
-            math.nan if option is None else option.similarity,
-            math.nan if choice.runner_up is None else choice.runner_up.similarity,
+        option, runner_up = choice.option, choice.runner_up
+        return self._people.settle(
+            choice.tracklet,
+            None if option is None else option.identity,
             self.now,
+            {"rule": choice.rule, **(option.terms if option else {})},
+            math.nan if option is None else option.similarity,
+            math.nan if runner_up is None else runner_up.similarity,
         )
-        former = tracklet.assignment.identity if tracklet.assignment else None
-        reason: dict[str, float | str] = {"rule": choice.rule, **(option.terms if option else {})}
-        self._outcome.verdicts.append(Verdict(tracklet.key, self.now, assignment, former, reason))
-        self._attach(tracklet, assignment)
-        return identity
 
     def last_seen(self) -> dict[str, list[tuple[float, int]]]:
         """For each camera when it lately saw which identity last."""
         seen: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
         for t in self._tracklets.values():
-            if t.assignment is not None and t.assignment.identity in self.timelines:
+            if t.assignment is not None and self._people.has(t):
                 seen[t.key.camera].append((t.visit.end, t.assignment.identity))
         return seen
 
     def _resume(self, snapshot: Snapshot) -> None:
         if self._calibration is not None:
-            self._calibration = Calibration(self._config.patience, snapshot.calibration)
+            self._calibration = Calibration(self._patience, snapshot.calibration)
             self.thresholds = self._calibration.thresholds
-        self._numbers = count(snapshot.next_identity)
         if math.isfinite(snapshot.tick):
             self._tick = round(snapshot.tick / TICK)
-        self.timelines = {identity: Timeline() for identity in snapshot.gallery}
+        prototypes = ((p.identity, p.key, p.embedding, p.quality) for p in snapshot.prototypes)
+        self._people.resume(snapshot.gallery, snapshot.next_identity, prototypes)
+        self._dimension = self.gallery.dimension or 0
         for stored in snapshot.tracklets:
             self._resume_tracklet(stored.updates, stored.assignment, stored.prototype)
-        self.gallery.restore(
-            (p.identity, p.key, p.embedding, p.quality) for p in snapshot.prototypes
-        )
-        self._dimension = self._dimension or self.gallery.dimension or 0
+        for stored in islice(snapshot.recent, MOST):
+            self._resume_recent(stored)
         horizon = self._horizon()
-        for visit in snapshot.visits:
-            timeline = self.timelines[visit.identity]
-            timeline.add(Visit(visit.key, visit.start, visit.end, ended=True))
-            timeline.prune(horizon)
+        for seen in snapshot.visits:
+            visit = Visit(seen.key, seen.start, seen.end, ended=True)
+            if seen.key in self._recent:
+                visit = self._recent[seen.key].visit
+            self._people.see(seen.identity, visit)
+            self._people.prune([seen.identity], horizon)
 
     def _resume_tracklet(
         self, updates: Iterable[Received], assignment: Assignment | None, prototype: bool
@@ -215,13 +219,19 @@ class Engine:
         tracklet = self._tracklets[assignment.key]
         tracklet.visit.ended |= self.watermark.closed_at(tracklet.key) <= self.now
         tracklet.assignment = assignment
-        if assignment.identity not in self.timelines:
-            return  # forgotten meanwhile
-        self.timelines[assignment.identity].add(tracklet.visit)
-        if prototype and tracklet.embedding is not None:
+        self._people.see(assignment.identity, tracklet.visit)
+        if prototype and tracklet.embedding is not None and self._people.has(tracklet):
             self.gallery.restore(
                 [(assignment.identity, tracklet.key, tracklet.embedding, tracklet.quality)]
             )
+
+    def _resume_recent(self, stored: StoredTracklet) -> None:
+        tracklet = Tracklet.of(stored.updates[0].update)
+        for received in stored.updates:
+            tracklet.apply(received.update, received.known_at)
+        tracklet.visit.ended = True
+        tracklet.assignment = stored.assignment
+        self._recent[tracklet.key] = tracklet
 
     def _expect(self, received: Received) -> None:
         """Keeps an update until its time; the picture is not needed, and many may wait here."""
@@ -248,6 +258,8 @@ class Engine:
             if not tracklet.visit.ended:
                 closed_at = self.watermark.closed_at(tracklet.key)
                 due = min(due, max(closed_at, tracklet.visit.end))
+            elif tracklet.assignment is not None:
+                due = min(due, (self.now // REPAIR_SECONDS + 1) * REPAIR_SECONDS)
         return max(due, self.now + TICK)
 
     def _take(self, tick: int) -> None:
@@ -255,37 +267,37 @@ class Engine:
         before, self._tick = self.now, tick
         sweep = self.now // SWEEP * SWEEP
         if before < sweep:
-            self._sweep(sweep)
-        open_before = {key for key, t in self._tracklets.items() if not t.visit.ended}
+            self._people.sweep(sweep - self._forget_after)
+        begun = [t for t in self._tracklets.values() if t.telling]
         grown = self._apply_coming()
         for tracklet in self._tracklets.values():
             tracklet.visit.ended |= self.watermark.closed_at(tracklet.key) <= self.now
         for tracklet in sorted(grown, key=lambda t: t.order):
             self._renew(tracklet)
-        ended = [self._tracklets[key] for key in open_before if self._tracklets[key].visit.ended]
-        ended.sort(key=lambda t: t.order)
-        for tracklet in ended:
-            self._learn(tracklet)
-        for tracklet in ended:
-            self._reconsider(tracklet)
+        self._learn(begun, [t for t in grown if t.telling])
         undecided = [t for t in self._tracklets.values() if t.assignment is None]
         decide(self, [t for t in undecided if t.decidable(self.now)], self.now)
+        if before < self.now // REPAIR_SECONDS * REPAIR_SECONDS:
+            self._repair()
         self._let_go()
 
-    def _learn(self, tracklet: Tracklet) -> None:
-        """What a tracklet that has ended says of the encoder."""
+    def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
+        """That those who are in view together are others, once enough is seen of both.
+
+        Args:
+            begun: those of whom enough was seen before this tick.
+            grown: those who went on in it, and of whom enough is seen now.
+        """
         if self._calibration is None:
             return
-        others = [
-            other.embedding
-            for other in sorted(self._tracklets.values(), key=lambda t: t.order)
-            if other.embedding is not None
-            and standing(tracklet.visit, other.visit, self.topology) is Standing.IMPOSSIBLE
-            and other is not tracklet
-        ]
-        self._calibration.learn(tracklet, others)
+        known = list(begun)
+        for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
+            for other in known:
+                if standing(tracklet.visit, other.visit, self.topology) is Standing.IMPOSSIBLE:
+                    self._calibration.learn(tracklet, other)
+            known.append(tracklet)
         self.thresholds = self._calibration.thresholds
-        self._outcome.calibration = self._calibration.state
+        self._people.outcome.calibration = self._calibration.state
 
     def _apply_coming(self) -> list[Tracklet]:
         """Takes over what is known by now; the tracklets that it changed."""
@@ -300,8 +312,9 @@ class Engine:
         if update.embedding is not None:
             self._dimension = len(update.embedding)
         tracklet = self._tracklets.get(update.key)
-        if tracklet is None:
-            tracklet = self._tracklets[update.key] = Tracklet.of(update)
+        if tracklet is None:  # one that was closed is taken up again
+            tracklet = self._recent.pop(update.key, None) or Tracklet.of(update)
+            self._tracklets[update.key] = tracklet
         tracklet.apply(update, received.known_at)
         return tracklet
 
@@ -309,76 +322,25 @@ class Engine:
         """A tracklet with an identity went on: its prototype too, or it cannot have it any more
         (only what comes late can show that; whatever comes in time was waited for).
         """
-        assignment = tracklet.assignment
-        if assignment is None or assignment.identity not in self.timelines:
+        if tracklet.assignment is None or not self._people.has(tracklet):
             return
-        timeline = self.timelines[assignment.identity]
+        timeline = self.timelines[tracklet.assignment.identity]
         if timeline.standing(tracklet.visit, self.topology) is Standing.IMPOSSIBLE:
-            self._detach(tracklet)
-            tracklet.assignment = None
             reason = {"rule": "was elsewhere at the same time"}
-            self._outcome.verdicts.append(
-                Verdict(tracklet.key, self.now, None, assignment.identity, reason)
-            )
-            return
-        self._show(assignment.identity, tracklet)
+            self._people.release(tracklet, self.now, reason)
+        else:
+            self._people.show(tracklet)
 
-    def _reconsider(self, tracklet: Tracklet) -> None:
-        """Once a tracklet has ended and its embedding is as good as it gets: an identity of its
-        own, or a weak match, is decided again.
-        """
-        former = tracklet.assignment
-        if former is None or former.identity not in self.timelines:
-            return
-        alone = len(self.timelines[former.identity]) == 1
-        weak = former.decision is Decision.MATCHED and former.similarity < self.thresholds.accept
-        if not alone and not weak:
-            return
-        timeline = self.timelines[former.identity]
-        timeline.remove(tracklet.visit)
-        self._hide(tracklet.key)
-        ranked = best_alone(self, tracklet)
-        timeline.add(tracklet.visit)
-        self._show(former.identity, tracklet)
-        best, runner_up = (*ranked, None, None)[:2]
-        if best and best.identity != former.identity and best.beats(runner_up, self.thresholds):
-            self._move(tracklet, Choice(tracklet, best, runner_up, "alike, seen whole"))
-        elif not alone and former.identity not in {o.identity for o in ranked}:
-            self._move(tracklet, Choice(tracklet, None, None, "unlike, seen whole"))
-
-    def _move(self, tracklet: Tracklet, choice: Choice) -> None:
-        self._detach(tracklet)
-        self.settle(choice)
-
-    def _attach(self, tracklet: Tracklet, assignment: Assignment) -> None:
-        tracklet.assignment = assignment
-        self.timelines.setdefault(assignment.identity, Timeline()).add(tracklet.visit)
-        self._show(assignment.identity, tracklet)
-
-    def _detach(self, tracklet: Tracklet) -> None:
-        assert tracklet.assignment is not None
-        identity = tracklet.assignment.identity
-        self.timelines[identity].remove(tracklet.visit)
-        self._hide(tracklet.key)
-        if not len(self.timelines[identity]):
-            self._forget(identity)
-
-    def _show(self, identity: int, tracklet: Tracklet) -> None:
-        """Its embedding stands for the identity, if it is one of the few that do."""
-        if tracklet.embedding is None:
-            return
-        key = tracklet.key
-        known = key in self.gallery
-        out = self.gallery.put(identity, key, tracklet.embedding, tracklet.quality)
-        if not known:
-            self._outcome.prototypes[key] = True
-        if out is not None:
-            self._outcome.prototypes[out] = False
-
-    def _hide(self, key: TrackletKey) -> None:
-        if key in self.gallery:
-            self.gallery.remove(key)
-            self._outcome.prototypes[key] = False
+    def _repair(self) -> None:
+        """Groups the newest tracklets anew, and moves those that belong elsewhere."""
+        known = (*self._recent.values(), *self._tracklets.values())
+        decided = [t for t in known if t.assignment is not None]
+        newest = sorted(decided, key=_by_end)[-MOST:]
+        those = sorted((t for t in newest if self._people.has(t)), key=lambda t: t.order)
+        if those:
+            recent = look_back(those, self.gallery, self.timelines, self.topology)
+            repairs = find_repairs(those, recent, regroup(recent, self.thresholds))
+            self._people.repair(repairs, self.now)
 
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""
@@ -390,15 +352,15 @@ class Engine:
             own.sort()
         over = [t for t in self._tracklets.values() if self._is_over(t, starts[t.key.camera])]
         for tracklet in over:
-            tracklet.visit.forget_boxes()
             del self._tracklets[tracklet.key]
-            self._outcome.closed.append(tracklet.key)
-        horizon = self._horizon()
-        for tracklet in over:
-            if tracklet.assignment and tracklet.assignment.identity in self.timelines:
-                self.timelines[tracklet.assignment.identity].prune(horizon)
-        if len(self.timelines) > self._config.max_identities:
-            self._evict()
+            self._people.outcome.closed.append(tracklet.key)
+            if tracklet.assignment is not None:
+                self._recent[tracklet.key] = tracklet
+        for tracklet in sorted(self._recent.values(), key=_by_end)[:-MOST]:
+            tracklet.visit.forget_boxes()
+            del self._recent[tracklet.key]
+        identities = {t.assignment.identity for t in over if t.assignment is not None}
+        self._people.prune(identities, self._horizon())
 
     def _is_over(self, tracklet: Tracklet, starts: Sequence[float]) -> bool:
         """Whether no decision can change, or need to know where it led: ``starts`` are those of
@@ -407,28 +369,18 @@ class Engine:
         end = tracklet.visit.end
         if tracklet.active or self.now < end + LINGER:
             return False
+        changed = max(end, tracklet.assignment.time if tracklet.assignment else end)
+        if self.now // REPAIR_SECONDS <= changed // REPAIR_SECONDS:
+            return False
         following = bisect.bisect_left(starts, end - HANDOVER_SECONDS)
         return following == len(starts) or starts[following] > end + CONTINUATION_SECONDS
 
     def _horizon(self) -> float:
         """What ended before this, no rule asks for, but for the last of each identity."""
-        first = min((t.visit.start for t in self._tracklets.values()), default=self.now)
+        kept = (*self._tracklets.values(), *self._recent.values())
+        first = min((t.visit.start for t in kept), default=self.now)
         return min(first, self.now) - _HORIZON
 
-    def _sweep(self, moment: float) -> None:
-        """Forgets who was not seen for long."""
-        limit = moment - self._config.forget_after
-        for identity in [i for i, t in self.timelines.items() if t.over and t.last_seen < limit]:
-            self._forget(identity)
 
-    def _evict(self) -> None:
-        """Forgets those unseen for longest; a few more than needed, so that it is rarely done."""
-        over = sorted((t.last_seen, i) for i, t in self.timelines.items() if t.over)
-        excess = len(self.timelines) - self._config.max_identities
-        for _, identity in over[: excess + self._config.max_identities // 100]:
-            self._forget(identity)
-
-    def _forget(self, identity: int) -> None:
-        del self.timelines[identity]
-        self.gallery.forget(identity)
-        self._outcome.retired.append(identity)
+def _by_end(tracklet: Tracklet) -> tuple[float, TrackletKey]:
+    return tracklet.visit.end, tracklet.key

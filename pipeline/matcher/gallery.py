@@ -121,6 +121,11 @@ class Gallery:
         products.sort(axis=1)
         return np.asarray(_BEST_SHARE * products[:, -1] + (1 - _BEST_SHARE) * products[:, -2])
 
+    def prototypes(self, identity: int) -> dict[TrackletKey, FloatArray]:
+        """Those of an identity (D,), by tracklet."""
+        keys = sorted(self._by_identity.get(identity, ()))
+        return {key: self._view[self._rows[key]].copy() for key in keys}
+
     def _append(
         self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float
     ) -> None:

@@ -73,7 +73,7 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
     """Whether two tracklets may be one person, by their times alone."""
     if a.camera != b.camera and not topology.exclusive(a.camera, b.camera):
         return Standing.POSSIBLE
-    first, second = (a, b) if (a.start, a.end) <= (b.start, b.end) else (b, a)
+    first, second = _in_order(a, b)
     if a.camera == b.camera:
         apart = second.start > first.end or _hands_over(first, second)
     else:
@@ -81,6 +81,23 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
     if not apart:
         return Standing.IMPOSSIBLE
     return Standing.POSSIBLE if first.ended else Standing.WAIT
+
+
+def compatible(a: Visit, b: Visit, topology: Topology) -> bool:
+    """Whether two tracklets may be one person now, by their times and the shortest way."""
+    possible = standing(a, b, topology) is Standing.POSSIBLE
+    return possible and not _too_fast(*_in_order(a, b), topology)
+
+
+def follow(a: Visit, b: Visit, topology: Topology) -> Fit:
+    """How the later of two tracklets would follow the other, were there nothing between."""
+    first, second = _in_order(a, b)
+    return Fit(
+        standing(a, b, topology),
+        gap=max(0.0, second.start - first.end),
+        window=_window(first, second, topology),
+        offset=_offset(first, second),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +185,10 @@ class Timeline:
 
 
 _IMPOSSIBLE = Fit(Standing.IMPOSSIBLE)
+
+
+def _in_order(a: Visit, b: Visit) -> tuple[Visit, Visit]:
+    return (a, b) if (a.start, a.end) <= (b.start, b.end) else (b, a)
 
 
 def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, float] | None:

@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import Matcher
-from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit, Visit, follow
+from pipeline.matcher.topology import Topology
 
 MARGIN = 0.03  # the best identity must lead by this, or more evidence is waited for
 
@@ -59,10 +60,26 @@ def terms(similarity: float, fit: Fit) -> dict[str, float]:
     if fit.window is not None:
         result["transit"] = _transit(fit.gap, fit.window[1])
     if not math.isnan(fit.offset):
-        near = max(0.0, 1.0 - fit.offset / _CONTINUATION_OFFSET)
-        soon = 1.0 - 0.5 * fit.gap / CONTINUATION_SECONDS
-        result["continuation"] = round(CONTINUATION_BONUS * near * soon, 5)
+        result["continuation"] = round(CONTINUATION_BONUS * _continuation(fit), 5)
     return result
+
+
+def support(a: Visit, b: Visit, topology: Topology) -> float:
+    """How much time and place speak for two tracklets being one person, in [0, 2]: 1 is a declared
+    transit. Nothing speaks against it: another tracklet may have been between.
+    """
+    fit = follow(a, b, topology)
+    if fit.window is not None:
+        return float(fit.gap <= fit.window[1])
+    if math.isnan(fit.offset):
+        return 0.0
+    return CONTINUATION_BONUS / TRANSIT_BONUS * _continuation(fit)
+
+
+def _continuation(fit: Fit) -> float:
+    """How well a tracklet goes on where the one before broke off, in [0, 1]."""
+    near = max(0.0, 1.0 - fit.offset / _CONTINUATION_OFFSET)
+    return near * (1.0 - 0.5 * fit.gap / CONTINUATION_SECONDS)
 
 
 def _transit(gap: float, longest: float) -> float:

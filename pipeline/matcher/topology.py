@@ -17,6 +17,11 @@ class Topology:
         """Whether the time of any way is declared."""
         return bool(self._transit)
 
+    @property
+    def longest(self) -> float:
+        """The longest declared time of any way, in seconds; 0 where none is declared."""
+        return max((seconds[1] for seconds in self._transit.values()), default=0.0)
+
     def exclusive(self, a: str, b: str) -> bool:
         """Whether nobody can be in both at the same time (in one camera: be two tracklets)."""
         return a == b or frozenset((a, b)) not in self._overlap

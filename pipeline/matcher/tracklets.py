@@ -14,16 +14,13 @@ from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
 
 @dataclass(slots=True, eq=False)
 class Tracklet:
-    """``evidence_at`` is when its first embedding was known (inf: not yet), ``beginning`` the
-    first embedding of enough crops, with its weight.
-    """
+    """``evidence_at`` is when its first embedding was known (inf: not yet)."""
 
     visit: Visit
     crops: int = 0
     quality: float = 0.0
     embedding: FloatArray | None = None
     evidence_at: float = math.inf
-    beginning: tuple[FloatArray, float] | None = None
     assignment: Assignment | None = None
     key: TrackletKey = field(init=False)
 
@@ -57,10 +54,13 @@ class Tracklet:
         # As the store keeps it, so that a restart changes nothing.
         self.embedding = update.embedding.astype(np.float16).astype(np.float32)
         self.evidence_at = min(self.evidence_at, known_at)
-        if self.beginning is None and self.crops >= MIN_CROPS:
-            self.beginning = self.embedding, self.quality
+
+    @property
+    def telling(self) -> bool:
+        """Whether its embedding comes from enough crops."""
+        return self.embedding is not None and self.crops >= MIN_CROPS
 
     def decidable(self, now: float) -> bool:
         """Whether there is enough to decide on."""
-        mature = self.crops >= MIN_CROPS or now - self.visit.start >= MIN_AGE or self.visit.ended
-        return self.embedding is not None and mature
+        mature = now - self.visit.start >= MIN_AGE or self.visit.ended
+        return self.telling or (self.embedding is not None and mature)

@@ -7,12 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
 from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
 from pipeline.store.packing import nan, unpack_embedding, unpack_path
-from pipeline.store.rows import Received, RunState, StoredPrototype, StoredTracklet, StoredVisit
+from pipeline.store.rows import (
+    Received,
+    RunState,
+    StoredPrototype,
+    StoredTracklet,
+    StoredVisit,
+)
 from pipeline.store.schema import identities, meta, runs, tracklets, updates
 
 
@@ -22,7 +28,8 @@ class Snapshot:
 
     ``tracklets`` are those it works on, with all updates, also those later than ``tick``.
     ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
-    with but still needs of them.
+    with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
+    first, also of identities that have left the gallery.
     """
 
     tick: float
@@ -34,10 +41,11 @@ class Snapshot:
     gallery: Sequence[int]
     visits: Iterable[StoredVisit]
     prototypes: Iterable[StoredPrototype]
+    recent: Iterable[StoredTracklet]
 
 
 def load_snapshot(engine: Engine) -> Snapshot:
-    """Reads it; visits and prototypes are read while they are iterated."""
+    """Reads it; visits, prototypes and the recent are read while they are iterated."""
     with engine.connect() as connection:
         facts = {row.key: row.value for row in connection.execute(select(meta))}
         last = connection.scalar(select(func.max(identities.c.id)))
@@ -52,6 +60,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
             gallery=connection.scalars(gallery.order_by(identities.c.id)).all(),
             visits=_visits(engine),
             prototypes=_prototypes(engine),
+            recent=_recent(engine),
         )
 
 
@@ -91,11 +100,28 @@ def _prototypes(engine: Engine) -> Iterator[StoredPrototype]:
             yield StoredPrototype(key, r.identity, r.quality, embedding)
 
 
+def _recent(engine: Engine) -> Iterator[StoredTracklet]:
+    t = tracklets.c
+    query = (
+        select(t.id)
+        .where(~t.open, t.identity.is_not(None))
+        .order_by(t.end.desc(), t.camera.desc(), t.run.desc(), t.track.desc())
+    )
+    with engine.connect() as connection:
+        for (number,) in connection.execution_options(yield_per=100).execute(query):
+            with engine.connect() as inner:
+                yield from _whole_tracklets(inner, t.id == number)
+
+
 def _open_tracklets(connection: Connection) -> list[StoredTracklet]:
+    return _whole_tracklets(connection, tracklets.c.open)
+
+
+def _whole_tracklets(connection: Connection, which: ColumnElement[bool]) -> list[StoredTracklet]:
     query = (
         select(tracklets, updates)
         .join(updates, updates.c.tracklet == tracklets.c.id)
-        .where(tracklets.c.open)
+        .where(which)
         .order_by(tracklets.c.id, updates.c.seq)
         .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
     )

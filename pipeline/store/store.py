@@ -177,6 +177,7 @@ class Store(Reader):
     ) -> dict[TrackletKey, int]:
         statement = self._insert(tracklets)
         newest = {name: statement.excluded[name] for name in _NEWEST}
+        newest["open"] = statement.excluded.open  # a late update opens a closed one again
         statement = statement.on_conflict_do_update(
             index_elements=["camera", "run", "track"], set_=newest
         ).returning(tracklets.c.id, tracklets.c.camera, tracklets.c.run, tracklets.c.track)

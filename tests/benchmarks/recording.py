@@ -5,6 +5,7 @@ The cameras' networks run once; the decisions can then be repeated in a second.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections import defaultdict
@@ -69,20 +70,26 @@ def record(site: Site) -> list[Envelope]:
             publisher: Any = collector
             Worker(site, name, source, detector, encoder, publisher).run(threading.Event())
         messages += collector.envelopes
-    return sorted(messages, key=_moment)
+    return in_step(messages)
+
+
+def in_step(messages: Iterable[Envelope]) -> list[Envelope]:
+    """The cameras' messages mixed by capture time, those of one camera in their own order."""
+    told: dict[str, float] = defaultdict(lambda: -math.inf)  # up to when, by camera
+    keyed = []
+    for envelope in sorted(messages, key=lambda e: (e.camera, e.number)):
+        body = envelope.body
+        time = body.time if isinstance(body, Progress) else body.end
+        told[envelope.camera] = max(told[envelope.camera], time)
+        keyed.append((told[envelope.camera], envelope.camera, envelope.number, envelope))
+    return [envelope for *_, envelope in sorted(keyed, key=lambda item: item[:3])]
 
 
 def cached(site: Site, file: FilePath) -> list[Envelope]:
     """As `record`, kept in ``file`` as on the wire."""
     if not file.exists():
         file.write_bytes(msgpack.packb([encode(message) for message in record(site)]))
-    return [decode(message) for message in msgpack.unpackb(file.read_bytes())]
-
-
-def _moment(envelope: Envelope) -> tuple[float, str, int]:
-    body = envelope.body
-    time = body.time if isinstance(body, Progress) else body.end
-    return time, body.camera, envelope.number
+    return in_step(decode(message) for message in msgpack.unpackb(file.read_bytes()))
 
 
 @dataclass(frozen=True, slots=True)

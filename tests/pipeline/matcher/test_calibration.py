@@ -33,32 +33,35 @@ class Encoder:
         return unit(person + 0.2 * unit(self.rng.normal(size=DIMENSION)))
 
 
-def tracklet(first: FloatArray, rest: FloatArray, weight: float = 3.0) -> Tracklet:
-    whole = Tracklet(Visit(TrackletKey("a", "r", 1), 0.0, 9.0))
-    whole.embedding = unit(weight * first + 2 * weight * rest)
-    whole.quality = 3 * weight
-    whole.beginning = first, weight
-    return whole
+def tracklet(embedding: FloatArray) -> Tracklet:
+    return Tracklet(Visit(TrackletKey("a", "r", 1), 0.0, 9.0), embedding=embedding)
 
 
 def learned(others: float) -> Calibration:
     encoder = Encoder(others, seed=3)
     calibration = Calibration(patience=4.0)
-    for _ in range(100):
-        person = encoder.person()
-        seen = tracklet(encoder.crop(person), encoder.crop(person))
-        calibration.learn(seen, [encoder.crop(encoder.person())])
+    for _ in range(300):
+        one, other = (tracklet(encoder.crop(encoder.person())) for _ in range(2))
+        calibration.learn(one, other)
     return calibration
 
 
 @pytest.mark.parametrize("others", [0.1, 0.5, 0.8])
-def test_the_line_comes_between_the_two_kinds(others: float) -> None:
+def test_the_thresholds_come_between_the_two_kinds(others: float) -> None:
     encoder, thresholds = Encoder(others, seed=4), learned(others).thresholds
     assert thresholds.new < thresholds.accept
-    for _ in range(50):
+    alike = []
+    for _ in range(300):
         one, two = encoder.person(), encoder.person()
-        assert encoder.crop(one) @ encoder.crop(one) > thresholds.middle
-        assert encoder.crop(one) @ encoder.crop(two) < thresholds.middle
+        assert encoder.crop(one) @ encoder.crop(one) > thresholds.accept
+        alike.append(encoder.crop(one) @ encoder.crop(two))
+    assert np.mean(np.array(alike) > thresholds.new) == pytest.approx(0.10, abs=0.06)
+    assert np.mean(np.array(alike) > thresholds.accept) == pytest.approx(0.02, abs=0.03)
+
+
+def test_without_any_pair_it_expects_what_is_usual() -> None:
+    thresholds = Calibration(4.0).thresholds
+    assert 0.6 < thresholds.new < thresholds.accept < 0.85
 
 
 def test_it_goes_on_from_its_state() -> None:
@@ -68,11 +71,16 @@ def test_it_goes_on_from_its_state() -> None:
     assert again.thresholds != Calibration(4.0).thresholds
 
 
-def test_too_little_of_a_tracklet_says_nothing() -> None:
-    encoder = Encoder(0.5, seed=5)
-    short = tracklet(encoder.person(), encoder.person())
-    short.quality = short.beginning[1] if short.beginning else 0.0
+def test_the_old_fades() -> None:
+    """After another encoder's worth of pairs, the thresholds are those of the new pairs."""
+    calibration, encoder = learned(0.8), Encoder(0.1, seed=9)
+    for _ in range(12_000):
+        calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+    assert calibration.thresholds.accept == pytest.approx(learned(0.1).thresholds.accept, abs=0.1)
+
+
+def test_a_tracklet_without_embedding_says_nothing() -> None:
     calibration = Calibration(4.0)
-    before = calibration.state
-    calibration.learn(short, [])
-    assert calibration.state == before
+    bare = Tracklet(Visit(TrackletKey("a", "r", 1), 0.0, 9.0))
+    calibration.learn(bare, tracklet(Encoder(0.5, 1).person()))
+    assert calibration.state == Calibration(4.0).state

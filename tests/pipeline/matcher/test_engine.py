@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from pipeline.config import Matcher
 from pipeline.config import Topology as Declared
+from pipeline.matcher import engine as engine_module
 from pipeline.matcher.engine import Engine
+from pipeline.matcher.repair import MOST
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.records import CameraState, Decision, Envelope, Progress, TrackletKey
@@ -239,7 +241,7 @@ def test_an_identity_of_its_own_is_decided_again_when_seen_whole() -> None:
     verdicts = play(engine(("a", "b")), mixed([streams[0], spoilt], [0, 1] * 300))
     assert [v.assignment and v.assignment.identity for v in verdicts] == [1, 2, 1]
     assert verdicts[2].former == 2
-    assert verdicts[2].reason["rule"] == "alike, seen whole"
+    assert verdicts[2].reason["rule"] == "seen together with others"
 
 
 def test_a_track_that_breaks_goes_on() -> None:
@@ -348,15 +350,16 @@ def test_a_new_run_ends_the_tracklets_of_the_former() -> None:
     assert len(identities(verdicts)) == 2
 
 
-def test_many_prototypes_keep_their_bound_per_camera() -> None:
+def test_many_prototypes_keep_their_bound_per_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(7)
     walks = [Walk(0, "ab"[n % 2], 6 * n, 6 * n + 4, like(ALICE, 0.5, rng)) for n in range(20)]
     streams = [Script(c, [w for w in walks if w.camera == c], 125).envelopes() for c in "ab"]
     target = engine(("a", "b"), prototypes=3)
+    monkeypatch.setattr(engine_module, "MOST", 2)
     found = identities(play(target, mixed(streams, [0, 1] * 900)))
     assert set(found.values()) == {1}
     assert len(target.gallery) == 6
-    assert len(target.timelines[1]) <= 3  # what no rule asks for is not kept
+    assert len(target.timelines[1]) <= 5  # what no rule asks for is not kept
 
 
 def test_what_is_kept_does_not_grow_with_time() -> None:
@@ -375,5 +378,6 @@ def test_what_is_kept_does_not_grow_with_time() -> None:
         most = max(most, len(target._tracklets))
     assert most < 20
     assert len(target.timelines) == 8
-    assert sum(map(len, target.timelines.values())) < 30
+    assert len(target._recent) == MOST
+    assert sum(map(len, target.timelines.values())) < MOST + 30
     assert len(target.gallery) <= 8 * 4

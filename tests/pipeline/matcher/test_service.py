@@ -271,7 +271,7 @@ def test_a_standby_takes_over(
     client = connect(site)
     with ExitStack() as stack:
         cameras = Cameras(site, encoder[1], stack)
-        with running(run_matcher, site, standby=True) as (_, stop_first):
+        with running(run_matcher, site, standby=True, until_end=True) as (_, stop_first):
             until(lambda: client.exists(keys.matcher))
             with running(run_matcher, site, standby=True, until_end=True) as (second, _):
                 for camera in site.cameras:

@@ -1,0 +1,145 @@
+"""Who is whom so far: the identities, where each was, and what stands for it in the gallery."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count
+
+from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.presence import Timeline, Visit
+from pipeline.matcher.repair import Repair
+from pipeline.matcher.tracklets import Tracklet
+from pipeline.records import Assignment, Decision, FloatArray, TrackletKey
+from pipeline.store import Outcome, Verdict
+
+Reason = Mapping[str, float | str]
+
+
+class People:
+    """The identities. Every change of them is noted in ``outcome``.
+
+    Args:
+        prototypes: of an identity for each camera, at most.
+        most: identities in the gallery, at most.
+
+    Attributes:
+        outcome: what changed since it was last taken.
+    """
+
+    def __init__(self, prototypes: int, most: int) -> None:
+        self.gallery = Gallery(prototypes)
+        self.timelines: dict[int, Timeline] = {}
+        self.outcome = Outcome()
+        self._most = most
+        self._numbers = count(1)
+
+    def resume(
+        self,
+        identities: Iterable[int],
+        next_identity: int,
+        prototypes: Iterable[tuple[int, TrackletKey, FloatArray, float]],
+    ) -> None:
+        """Goes on from what the store has; visits come with `see`."""
+        self._numbers = count(next_identity)
+        self.timelines = {identity: Timeline() for identity in identities}
+        self.gallery.restore(prototypes)
+
+    def has(self, tracklet: Tracklet) -> bool:
+        """Whether it belongs to an identity that is still known."""
+        return tracklet.assignment is not None and tracklet.assignment.identity in self.timelines
+
+    def settle(
+        self,
+        tracklet: Tracklet,
+        identity: int | None,
+        now: float,
+        reason: Reason,
+        similarity: float = math.nan,
+        runner_up: float = math.nan,
+    ) -> int:
+        """Gives a tracklet without one its identity (None: a new one); gives that."""
+        former = tracklet.assignment.identity if tracklet.assignment else None
+        decision = Decision.NEW if identity is None else Decision.MATCHED
+        identity = next(self._numbers) if identity is None else identity
+        assignment = Assignment(tracklet.key, identity, decision, similarity, runner_up, now)
+        self.outcome.verdicts.append(Verdict(tracklet.key, now, assignment, former, reason))
+        tracklet.assignment = assignment
+        self.timelines.setdefault(identity, Timeline()).add(tracklet.visit)
+        self.show(tracklet)
+        return identity
+
+    def release(self, tracklet: Tracklet, now: float, reason: Reason) -> None:
+        """Takes its identity from a tracklet; it is undecided again."""
+        assert tracklet.assignment is not None
+        identity = tracklet.assignment.identity
+        self._take_out(tracklet)
+        self._forget_empty([identity])
+        tracklet.assignment = None
+        self.outcome.verdicts.append(Verdict(tracklet.key, now, None, identity, reason))
+
+    def repair(self, repairs: Sequence[Repair], now: float) -> None:
+        """Moves tracklets to other identities, or to new ones that several may share."""
+        for repair in repairs:
+            self._take_out(repair.tracklet)
+        new: dict[int, int] = {}
+        for repair in repairs:
+            identity = repair.identity if repair.identity > 0 else new.get(repair.identity)
+            reason = {"rule": "seen together with others"}
+            settled = self.settle(repair.tracklet, identity, now, reason, repair.similarity)
+            new[repair.identity] = settled
+        self._forget_empty(sorted({repair.former for repair in repairs}))
+
+    def show(self, tracklet: Tracklet) -> None:
+        """Its embedding stands for its identity, if it is one of the few that do."""
+        if tracklet.embedding is None or tracklet.assignment is None:
+            return
+        key, identity = tracklet.key, tracklet.assignment.identity
+        known = key in self.gallery
+        out = self.gallery.put(identity, key, tracklet.embedding, tracklet.quality)
+        if not known:
+            self.outcome.prototypes[key] = True
+        if out is not None:
+            self.outcome.prototypes[out] = False
+
+    def see(self, identity: int, visit: Visit) -> None:
+        """Takes in a visit of an identity, if that is still known."""
+        if identity in self.timelines:
+            self.timelines[identity].add(visit)
+
+    def prune(self, identities: Collection[int], horizon: float) -> None:
+        """Drops visits before ``horizon`` that no rule asks for; keeps the bound on identities."""
+        for identity in identities:
+            if identity in self.timelines:
+                self.timelines[identity].prune(horizon)
+        if len(self.timelines) > self._most:
+            self._evict()
+
+    def sweep(self, limit: float) -> None:
+        """Forgets who was not seen since ``limit``."""
+        for identity in [i for i, t in self.timelines.items() if t.over and t.last_seen < limit]:
+            self._forget(identity)
+
+    def _evict(self) -> None:
+        """Forgets those unseen for longest; a few more than needed, so that it is rarely done."""
+        over = sorted((t.last_seen, i) for i, t in self.timelines.items() if t.over)
+        excess = len(self.timelines) - self._most
+        for _, identity in over[: excess + self._most // 100]:
+            self._forget(identity)
+
+    def _take_out(self, tracklet: Tracklet) -> None:
+        assert tracklet.assignment is not None
+        self.timelines[tracklet.assignment.identity].remove(tracklet.visit)
+        if tracklet.key in self.gallery:
+            self.gallery.remove(tracklet.key)
+            self.outcome.prototypes[tracklet.key] = False
+
+    def _forget_empty(self, identities: Iterable[int]) -> None:
+        for identity in identities:
+            if not len(self.timelines[identity]):
+                self._forget(identity)
+
+    def _forget(self, identity: int) -> None:
+        del self.timelines[identity]
+        self.gallery.forget(identity)
+        self.outcome.retired.append(identity)

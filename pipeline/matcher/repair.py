@@ -1,0 +1,278 @@
+"""Groups the tracklets of the recent past anew, all at once.
+
+Decisions are taken early, on a few crops and one after the other; later more is known of everybody.
+Constrained average linkage and then single moves give the groups. What is together now is favoured,
+so that nothing moves to and fro for nothing, and a group keeps the name that most of it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
+
+from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Timeline, Visit, compatible
+from pipeline.matcher.scoring import Thresholds, support
+from pipeline.matcher.topology import Topology
+from pipeline.matcher.tracklets import Tracklet
+from pipeline.records import FloatArray
+
+REPAIR_SECONDS = 10.0  # of event time from one repair to the next
+MOST = 128  # tracklets that are looked back on, the newest
+_MOVES = 20  # rounds of single moves, at most; three are the rule
+
+# In units of what lies between the thresholds `accept` and `new`:
+HOLD = 0.2  # by so much anything new must be better than what is
+SUPPORT = 0.8  # a pair that time and place speak for, by as much (see `scoring.support`)
+
+BoolMatrix = npt.NDArray[np.bool_]
+BoolVector = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int64]
+Matrix = npt.NDArray[np.float64]
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """n parties to be grouped: tracklets, and older parts of identities.
+
+    Attributes:
+        similarity: (n, n) means of the cosine similarities of their embeddings.
+        support: (n, n) in [0, 2], how much time and place speak for them.
+        apart: (n, n), who cannot be together.
+        sizes: (n,) embeddings behind each.
+        labels: (n,) the identities that they have now.
+        fixed: (n,) older parts, which keep theirs.
+        seconds: (n,) for how long each was seen.
+    """
+
+    similarity: Matrix
+    support: Matrix
+    apart: BoolMatrix
+    sizes: Vector
+    labels: Labels
+    fixed: BoolVector
+    seconds: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A tracklet that belongs to another identity than it has.
+
+    Attributes:
+        identity: the right one; below 0 a new one, which all with this number share.
+        similarity: mean of those to the others there; NaN where nobody else is.
+    """
+
+    tracklet: Tracklet
+    identity: int
+    similarity: float
+
+    @property
+    def former(self) -> int:
+        """The identity that it has."""
+        assert self.tracklet.assignment is not None
+        return self.tracklet.assignment.identity
+
+
+def find_repairs(tracklets: Sequence[Tracklet], recent: Recent, groups: Labels) -> list[Repair]:
+    """Who has to move so that the identities are as in ``groups``."""
+    repairs = []
+    for row, tracklet in enumerate(tracklets):
+        if groups[row] != recent.labels[row]:
+            others = groups == groups[row]
+            others[row] = False
+            alike = float(recent.similarity[row, others].mean()) if others.any() else math.nan
+            repairs.append(Repair(tracklet, int(groups[row]), round(alike, 5)))
+    return repairs
+
+
+def regroup(recent: Recent, thresholds: Thresholds) -> Labels:
+    """The identity of each party (n,); numbers below 0 are groups that need a new one."""
+    band = thresholds.accept - thresholds.new
+    evidence = recent.similarity + band * SUPPORT * recent.support
+    apart = recent.apart | (recent.fixed[:, None] & recent.fixed)
+    np.fill_diagonal(apart, False)
+    groups = _Grouping(evidence, apart, recent, thresholds).groups()
+    worth = np.outer(recent.sizes, recent.sizes) * (evidence - thresholds.new)
+    worth[apart] = -np.inf
+    np.fill_diagonal(worth, 0.0)
+    return _name(_where_better(groups, recent.labels, worth, HOLD * band), recent)
+
+
+def _where_better(groups: Labels, labels: Labels, worth: Matrix, margin: float) -> Labels:
+    """The new groups where they are worth more than those that exist, by the margin and as sums
+    over their pairs; elsewhere what exists. What is worth more each time cannot come again.
+    """
+    result = labels.copy()
+    _, members = np.unique(groups, return_inverse=True)
+    after, before = groups[:, None] == groups, labels[:, None] == labels
+    count, parts = connected_components(after | before, directed=False)
+    for part in range(count):
+        inside = np.outer(parts == part, parts == part)
+        if worth[inside & after].sum() > worth[inside & before].sum() + 2 * margin:
+            result[parts == part] = labels.max() + 1 + members[parts == part]
+    return result
+
+
+class _Grouping:
+    """Average linkage, then moves of single tracklets.
+
+    The mean of many similarities varies less than one alone, so it need not be as high: two single
+    tracklets need the middle between ``accept`` and ``new``, and large groups little more than
+    ``new``.
+    """
+
+    def __init__(
+        self, evidence: Matrix, apart: BoolMatrix, recent: Recent, thresholds: Thresholds
+    ) -> None:
+        self._evidence, self._apart = evidence, apart
+        self._sizes: Vector = recent.sizes
+        self._free = np.flatnonzero(~recent.fixed)
+        self._new, self._above = thresholds.new, thresholds.middle - thresholds.new
+        self._margin = HOLD * (thresholds.accept - thresholds.new)
+
+    def groups(self) -> Labels:
+        """(n,) numbers of the groups, each below n."""
+        groups = self._link()
+        for _ in range(_MOVES):
+            before = groups.copy()
+            for one in self._free.tolist():
+                groups[one] = self._best_group(one, groups)
+            if (groups == before).all():
+                break
+        return groups
+
+    def _needed(self, a: Vector, b: Vector) -> Vector:
+        pairs: Vector = np.maximum(a * b, 1)
+        return np.asarray(self._new + self._above / np.sqrt(pairs), np.float64)
+
+    def _link(self) -> Labels:
+        between = np.where(self._apart, -np.inf, self._evidence)
+        np.fill_diagonal(between, -np.inf)
+        weights: Vector = self._sizes.copy()
+        groups: Labels = np.arange(len(self._sizes), dtype=np.int64)
+        while len(between):
+            gain: Matrix = between - self._needed(weights[:, None], weights[None])
+            a, b = divmod(int(gain.argmax()), len(gain))
+            if gain[a, b] < 0:
+                break
+            share = weights[a] / (weights[a] + weights[b])
+            mean = share * between[a] + (1 - share) * between[b]
+            between[a], between[:, a] = mean, mean
+            between[b], between[:, b] = -np.inf, -np.inf
+            between[a, a] = -np.inf
+            weights[a] += weights[b]
+            groups[groups == groups[b]] = groups[a]
+        return groups
+
+    def _best_group(self, one: int, groups: Labels) -> int:
+        """Where one is best off, all others staying where they are."""
+        count, own = len(groups), int(groups[one])
+        weights = self._sizes.copy()
+        weights[one] = 0.0
+        total = np.bincount(groups, weights, count).astype(np.float64)
+        sums = np.bincount(groups, weights * self._evidence[one], count)
+        mean = sums.astype(np.float64) / np.maximum(total, 1e-9)
+        gain = mean - self._needed(total, self._sizes[one, None])
+        blocked = np.bincount(groups, weights * self._apart[one], count) > 0
+        gain[(total == 0) | blocked] = -np.inf
+        alone = bool(total[own] == 0)
+        best = int(gain.argmax())
+        if gain[best] > max(0.0, -np.inf if alone else float(gain[own])) + self._margin:
+            return best
+        if not alone and gain[own] < -self._margin:
+            return int(np.setdiff1d(np.arange(count), groups)[0])
+        return own
+
+
+def _name(groups: Labels, recent: Recent) -> Labels:
+    """Each group takes an identity that it has, each identity goes to one group.
+
+    The group that has more of the seconds of an identity gets it; of several identities that it
+    has whole, a group keeps the oldest.
+    """
+    numbers, members = np.unique(groups, return_inverse=True)
+    names, owners = np.unique(recent.labels, return_inverse=True)
+    shared = np.zeros((len(numbers), len(names)))
+    np.add.at(shared, (members, owners), recent.seconds + 1e-3)
+    shared /= shared.sum(axis=0)
+    shared *= 1 - 1e-6 * np.arange(len(names))
+    shared[members[recent.fixed], owners[recent.fixed]] += len(names)
+    result = -1 - np.arange(len(numbers))
+    for row, column in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+        if shared[row, column] > 0:
+            result[row] = names[column]
+    return np.asarray(result[members], np.int64)
+
+
+def look_back(
+    tracklets: Sequence[Tracklet],
+    gallery: Gallery,
+    timelines: Mapping[int, Timeline],
+    topology: Topology,
+) -> Recent:
+    """Decided tracklets, in their order, and behind them what else their identities have."""
+    labels = [t.assignment.identity for t in tracklets if t.assignment is not None]
+    embeddings = [t.embedding for t in tracklets if t.embedding is not None]
+    owners, parties = list(range(len(tracklets))), [[t.visit] for t in tracklets]
+    keys = {t.key for t in tracklets}
+    for identity in sorted(set(labels)):
+        older = [visit for visit in timelines[identity] if visit.key not in keys]
+        if older:
+            prototypes = gallery.prototypes(identity)
+            own = [embedding for key, embedding in prototypes.items() if key not in keys]
+            own = own or list(prototypes.values())  # all the best were recent
+            embeddings += own
+            owners += [len(parties)] * len(own)
+            parties.append(older)
+            labels.append(identity)
+    similarity, sizes = _means(embeddings, owners, len(parties))
+    apart, backing = _relations(parties, topology)
+    return Recent(
+        similarity=similarity,
+        support=backing,
+        apart=apart,
+        sizes=sizes,
+        labels=np.array(labels, np.int64),
+        fixed=np.arange(len(parties)) >= len(tracklets),
+        seconds=np.array([sum(v.end - v.start for v in party) for party in parties]),
+    )
+
+
+def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[BoolMatrix, Matrix]:
+    """(n, n) which parties cannot be together, and how much time and place speak for it."""
+    apart = np.zeros((len(parties), len(parties)), np.bool_)
+    backing = np.zeros((len(parties), len(parties)))
+    reach = max(topology.longest, CONTINUATION_SECONDS)
+    for i, one in enumerate(parties):
+        for j, other in enumerate(parties[:i]):
+            near = [(a, b) for a in one for b in other if not _far(a, b, reach)]
+            if near:
+                possible = all(compatible(a, b, topology) for a, b in near)
+                apart[i, j] = apart[j, i] = not possible
+                backing[i, j] = backing[j, i] = max(support(a, b, topology) for a, b in near)
+    return apart, backing
+
+
+def _far(a: Visit, b: Visit, reach: float) -> bool:
+    """Whether so much time lies between two visits that neither says anything of the other."""
+    return (a.ended and b.start - a.end > reach) or (b.ended and a.start - b.end > reach)
+
+
+def _means(
+    embeddings: Sequence[FloatArray], owners: Sequence[int], count: int
+) -> tuple[Matrix, Vector]:
+    """Mean similarities (n, n) of the parties that own the embeddings, and their sizes (n,)."""
+    matrix = np.array(embeddings, np.float64)
+    sizes = np.bincount(owners, minlength=count).astype(np.float64)
+    sums = np.zeros((count, matrix.shape[1]))
+    np.add.at(sums, np.asarray(owners), matrix)
+    centres = sums / np.maximum(sizes, 1)[:, None]
+    return centres @ centres.T, sizes
