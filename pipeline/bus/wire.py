@@ -17,7 +17,7 @@
 11    embedding          nil, or bytes: D x float16, little endian, of norm 1
 12    fingerprint        text
 13    thumbnail          nil, or bytes: JPEG
-14    thumbnail_quality  float64 in [0, 1]
+14    thumbnail_quality  float64 in [0, 1], of the thumbnail, or without one of the best so far
 15    ended              bool
 ====  =================  =========================================================================
 

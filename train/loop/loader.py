@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from train.errors import TrainError
 from train.loop.method import Batch, Draws, Source
+
+T = TypeVar("T")
 
 
 class Loader:
@@ -46,12 +48,20 @@ class Loader:
         return len(self.source.draws)
 
     def __iter__(self) -> Iterator[Batch]:
-        for images, labels, indices in self._loader:
+        for images, labels, indices in _plain_errors(self._loader):
             yield Batch(
                 images.to(self._device, non_blocking=True, memory_format=torch.channels_last),
                 labels.to(self._device, non_blocking=True),
                 indices,
             )
+
+
+def _plain_errors(batches: Iterable[T]) -> Iterator[T]:
+    """What a worker says to the user, without the traceback that torch puts around it."""
+    try:
+        yield from batches
+    except TrainError as error:
+        raise TrainError(str(error).rpartition(f"{TrainError.__name__}: ")[2].strip()) from None
 
 
 class _Numbered(Dataset[tuple[Tensor, int, int]]):

@@ -176,6 +176,18 @@ def test_the_best_crop_is_that_of_the_highest_quality(url: str) -> None:
         assert on_disk(url) == {f"{RUN}-1-2.jpg", f"{RUN}-2-1.jpg"}
 
 
+def test_a_failing_batch_leaves_no_crop_and_can_be_written_again(url: str) -> None:
+    with Store.open(url, keep=2) as store:
+        store.commit(batch(pictured(1, 0.3)))
+        broken = Outcome(START, verdicts=[verdict(9, 5, Decision.MATCHED)])  # no such identity
+        with pytest.raises(Exception, match=r"FOREIGN KEY|NOT NULL"):
+            store.commit(batch(*[pictured(seq, 0.9) for seq in (2, 3, 4, 5)], outcome=broken))
+        (kept,) = store.pictures()
+        assert kept.file.read_bytes() == b"jpeg 1 1"  # nothing was dropped for them
+        store.commit(batch(*[pictured(seq, 0.9) for seq in (2, 3, 4, 5)]))
+        assert {crop.file.name for crop in store.pictures()} == on_disk(url)
+
+
 def test_crops_written_again_change_nothing(url: str) -> None:
     with Store.open(url, keep=2) as store:
         first = batch(*[pictured(seq, 0.3) for seq in range(1, 9)])

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from reid_models import InputSpec
 from train.data import Augmentation, Crops, Draw, load_folder
 from train.errors import TrainError
+from train.loop.loader import Loader
+from train.loop.method import Source
 
 SPEC = InputSpec(height=64, width=32)
 CHANGES = Augmentation(another_camera=1.0, mirror=0.5, pad=4, zoom=0.1, erase=0.5)
@@ -49,15 +50,15 @@ def test_a_draw_gives_the_same_image_wherever_it_is_made(market: Path) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)  # nobody else's chance is moved
     assert torch.equal(crops[draws[0]][0], here[0])
     assert not torch.equal(here[0], here[2])
-    loader = DataLoader(
-        crops,
-        batch_sampler=[draws[:1], draws[1:]],
-        num_workers=2,
-        multiprocessing_context="forkserver",
-    )
-    there = torch.cat([images for images, _ in loader])
+    source = Source(samples, crops, [draws[:2], draws[2:]])
+    loader = Loader(source, 2, torch.device("cpu"), 0, 1)
+    there = torch.cat([batch.images for batch in loader])
     assert torch.equal(there, torch.stack(here))
     assert crops.unreadable == 2  # once here, once in a worker
+    shutil.rmtree(market)
+    with pytest.raises(TrainError, match=r"^/.* is the disk still there") as caught:
+        list(loader)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_an_image_that_has_become_unreadable_is_replaced(
