@@ -1,0 +1,55 @@
+"""An exported encoder gives the same embeddings, or is not written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reid_models import Description, InputSpec, build, load_encoder, save_encoder
+from train.errors import TrainError
+from train.export import TOLERANCE, export_onnx, largest_difference
+
+
+def encoder_file(path: Path, seed: int = 0, flip: bool = False) -> Path:
+    torch.manual_seed(seed)
+    network = build("stripenet", dimension=32)
+    spec = InputSpec(height=64, width=32)
+    arguments = {"dimension": 32}
+    description = Description(
+        input=spec, dimension=32, architecture="stripenet", arguments=arguments, flip=flip
+    )
+    save_encoder(path, network.eval(), description)
+    return path
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_export_is_the_same_encoder(tmp_path: Path, flip: bool) -> None:
+    source, target = encoder_file(tmp_path / "e.safetensors", flip=flip), tmp_path / "e.onnx"
+    assert export_onnx(source, target) <= TOLERANCE
+    crops = [np.full((90, 40, 3), value, np.uint8) for value in (0, 90, 255)]
+    first, second = (load_encoder(path, "cpu").embed(crops) for path in (source, target))
+    np.testing.assert_allclose(first, second, atol=TOLERANCE)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.onnx", "e.safetensors", "e.yaml"]
+
+
+def test_another_network_shows(tmp_path: Path) -> None:
+    """The check must be able to fail."""
+    one = encoder_file(tmp_path / "a.safetensors", seed=1)
+    two = encoder_file(tmp_path / "b.safetensors", seed=2)
+    assert largest_difference(one, two) > 100 * TOLERANCE
+
+
+def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.onnx"
+    monkeypatch.setattr("train.export.TOLERANCE", -1.0)
+    with pytest.raises(TrainError, match="nothing was written"):
+        export_onnx(source, target)
+    assert [p.name for p in tmp_path.iterdir()] == ["e.safetensors"]
+
+
+def test_the_name_must_say_onnx(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"ends in \.onnx"):
+        export_onnx(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.bin")

@@ -1,0 +1,148 @@
+"""Whether a new encoder is better than the old one on crops that neither has seen.
+
+Both are measured on the same queries; the uncertainty of the difference comes from a bootstrap over
+the identities, since the queries of one person are not independent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from reid_models import Encoder, Similarities, load_encoder
+from train.data import DataSet
+from train.errors import TrainError
+from train.evaluation import embed_data, evaluate, recommend
+
+CONFIDENCE = 0.95
+ROUNDS = 2000
+FORMAT = 1
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the bounds between which it lies with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An encoder on the held-out crops; rates in [0, 1].
+
+    ``thresholds`` are those that it needs in the matcher, learned from the same crops.
+    """
+
+    file: str
+    fingerprint: str
+    mean_average_precision: Interval
+    rank1: float
+    true_positive_rates: dict[str, float]
+    thresholds: Similarities
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two encoders beside each other.
+
+    Attributes:
+        gain: of mAP, the new one's less the old one's.
+        better: whether the gain is above 0 with 95 % confidence.
+        worse: whether it is below 0 with the same.
+    """
+
+    data: str
+    queries: int
+    identities: int
+    old: Measured
+    new: Measured
+    gain: Interval
+
+    @property
+    def better(self) -> bool:
+        return self.gain.low > 0
+
+    @property
+    def worse(self) -> bool:
+        return self.gain.high < 0
+
+    def as_json(self) -> str:
+        """What `camtrail encoder promote` asks for."""
+        sides = {
+            name: asdict(side) | {"thresholds": side.thresholds.model_dump()}
+            for name, side in (("old", self.old), ("new", self.new))
+        }
+        facts = {"format": FORMAT, "data": self.data, "protocol": PROTOCOL}
+        counts = {"queries": self.queries, "identities": self.identities}
+        verdict = {"gain": asdict(self.gain), "better": self.better, "worse": self.worse}
+        return json.dumps(facts | counts | sides | verdict, indent=2) + "\n"
+
+
+PROTOCOL = (
+    "Market-1501, cosine, average precision by trapezoid; "
+    f"{CONFIDENCE:.0%} intervals from {ROUNDS} bootstrap samples of identities"
+)
+
+
+def compare(old: Path, new: Path, data: DataSet, device: str = "auto", seed: int = 0) -> Comparison:
+    """Measures both on the query and gallery part of ``data``.
+
+    Raises:
+        TrainError: there are too few identities to say anything.
+        EncoderError: one of the files is no encoder.
+    """
+    people = {sample.identity for sample in data.query}
+    if len(people) < 2:
+        raise TrainError(
+            f"{data.name}: {len(people)} identity to search for; comparing needs two or more"
+        )
+    sides = [_Side(path, load_encoder(path, device), data) for path in (old, new)]
+    weights = _bootstrap(np.array([sample.identity for sample in data.query]), seed)
+    before, after = (side.measured(weights) for side in sides)
+    gain = _interval(sides[1].precisions - sides[0].precisions, weights)
+    return Comparison(data.name, len(data.query), len(people), before, after, gain)
+
+
+class _Side:
+    def __init__(self, path: Path, encoder: Encoder, data: DataSet) -> None:
+        self._path, self._encoder = path, encoder
+        query, gallery = embed_data(encoder, data.query), embed_data(encoder, data.gallery)
+        self._ranking = evaluate(query, gallery)
+        self._thresholds = recommend(query, gallery)
+        self.precisions = self._ranking.precisions
+
+    def measured(self, weights: Vector) -> Measured:
+        return Measured(
+            file=str(self._path),
+            fingerprint=self._encoder.fingerprint,
+            mean_average_precision=_interval(self.precisions, weights),
+            rank1=round(float(self._ranking.cmc[0]), 4),
+            true_positive_rates={
+                f"{point.false_positive_rate:g}": round(point.true_positive_rate, 4)
+                for point in self._ranking.roc
+            },
+            thresholds=self._thresholds,
+        )
+
+
+def _bootstrap(identities: npt.NDArray[np.int64], seed: int) -> Vector:
+    """(ROUNDS, Q): how often each query counts in each sample of the identities."""
+    rng = np.random.default_rng(seed)
+    _, owner = np.unique(identities, return_inverse=True)
+    count = int(owner.max()) + 1
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=ROUNDS)
+    return np.asarray(drawn[:, owner], np.float64)
+
+
+def _interval(values: Vector, weights: Vector) -> Interval:
+    means = weights @ values / weights.sum(axis=1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(*(round(float(x), 4) for x in (values.mean(), low, high)))
