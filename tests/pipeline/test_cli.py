@@ -14,7 +14,12 @@ import typer.testing
 
 from pipeline.cli import app
 
-COMMANDS = {c.callback.__name__ for c in app.registered_commands if c.callback}
+COMMANDS = {c.callback.__name__ for c in app.registered_commands if c.callback} | {
+    f"{group.name} {c.callback.__name__}"
+    for group in app.registered_groups
+    for c in (group.typer_instance or app).registered_commands
+    if c.callback
+}
 
 
 def camtrail(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -35,14 +40,14 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 
 def test_all_commands_are_there() -> None:
     assert {
-        "config", "demo", "doctor", "evaluate", "identities", "init", "matcher", "run", "show",
-        "simulate", "worker",
+        "config", "confirm", "crops export", "demo", "doctor", "evaluate", "identities", "init",
+        "matcher", "run", "show", "simulate", "worker",
     } == COMMANDS  # fmt: skip
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    result = typer.testing.CliRunner().invoke(app, [command, "--help"])
+    result = typer.testing.CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert f"Example: camtrail {command}" in " ".join(result.stdout.split())
 
