@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs, set_seed
+from accelerate.utils import set_seed
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -23,6 +21,7 @@ from train.data import DataSet, Sample
 from train.errors import TrainError
 from train.evaluation import embed_data, evaluate, recommend
 from train.loop import Epoch
+from train.loop.accelerator import make_accelerator
 from train.loop.checkpoint import prepare_folder
 from train.loop.loop import Loop
 from train.loop.record import describe, device_name, versions
@@ -30,11 +29,9 @@ from train.loop.validation import hold_out, with_weights
 from train.methods import kind
 from train.methods.settings import dump_settings, load_settings
 from train.methods.supervised import SupervisedSettings
-from train.precision import mixed_precision
 from train.report import summary
 
 ENCODER, RECORD = "encoder.safetensors", "run.json"
-_PATIENCE = timedelta(hours=6)  # of processes that wait while the first one evaluates
 
 
 def method_settings(
@@ -79,12 +76,7 @@ def train_encoder(
         TrainError: the folder, the checkpoint, the data or the settings do not fit, the loss is
             no longer a number, or the disk is full.
     """
-    AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
-    accelerator = Accelerator(
-        mixed_precision=mixed_precision(settings.precision),
-        step_scheduler_with_optimizer=False,
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
-    )
+    accelerator = make_accelerator(settings.precision)
     if accelerator.is_main_process:
         prepare_folder(out, resume)
     accelerator.wait_for_everyone()

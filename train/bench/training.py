@@ -96,10 +96,9 @@ def measure_embedding(
     with tempfile.TemporaryDirectory() as folder:
         save_encoder(Path(folder) / ENCODER, network, description)
         encoder = load_encoder(Path(folder) / ENCODER, device)
-    network.to(encoder.device, memory_format=torch.channels_last)
-    images = torch.randn(_EMBEDDED, 3, settings.height, settings.width).to(
-        encoder.device, memory_format=torch.channels_last
-    )
+    network.to(encoder.device).to(memory_format=torch.channels_last)
+    images = torch.randn(_EMBEDDED, 3, settings.height, settings.width, device=encoder.device)
+    images = images.contiguous(memory_format=torch.channels_last)
     crops = [_picture(number) for number in range(_EMBEDDED * batches)]
     ours, theirs = [], []
     for _ in range(rounds + 1):
@@ -117,7 +116,7 @@ class _Bare:
         network = with_weights(method.description, method.network.state_dict())
         classifier = nn.Linear(method.description.dimension, classes, bias=False)
         self._model = nn.Sequential(network, classifier).train()
-        self._model.to(accelerator.device, memory_format=torch.channels_last)
+        self._model.to(accelerator.device).to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.AdamW(self._model.parameters())
         self._images = images.contiguous(memory_format=torch.channels_last)
         self._labels = torch.arange(len(images), device=images.device) % classes
@@ -128,7 +127,7 @@ class _Bare:
             self._optimizer.zero_grad()
             with self._accelerator.autocast():
                 logits = self._model(self._images)
-            F.cross_entropy(logits.float(), self._labels).backward()
+            self._accelerator.backward(F.cross_entropy(logits.float(), self._labels))
             self._optimizer.step()
 
 

@@ -17,12 +17,12 @@ from rich.console import Console
 if TYPE_CHECKING:
     from train.data import DataSet
 
-_DATA_HELP = (
+DATA_HELP = (
     "A folder, recognised by what it holds; NAME:FOLDER, for example viper:/data/VIPeR,split=3 "
     "(`camtrail-train data --help` has the names); or simulated people: simulated, or for example "
     "simulated:seed=9002,train_identities=300."
 )
-Data = Annotated[str, typer.Option("--data", help=_DATA_HELP)]
+Data = Annotated[str, typer.Option("--data", help=DATA_HELP)]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

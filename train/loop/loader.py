@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 import torch
@@ -35,6 +40,7 @@ class Loader:
     ) -> None:
         self.source = source
         self._device = device
+        watched, self._alive = multiprocessing.Pipe(duplex=False)  # closed when this process ends
         self._loader: DataLoader[tuple[Tensor, int, int]] = DataLoader(
             _Numbered(source.images),
             batch_sampler=_Part(source.draws, process, processes),  # type: ignore[arg-type]
@@ -42,6 +48,7 @@ class Loader:
             multiprocessing_context="forkserver" if workers else None,
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda",
+            worker_init_fn=partial(_leave_with, watched) if workers else None,
         )
 
     def __len__(self) -> int:
@@ -93,3 +100,17 @@ class _Part:
                     f"{self._processes} processes"
                 )
             yield draws[self._process * size : (self._process + 1) * size]
+
+
+def _leave_with(training: Connection, worker: int) -> None:
+    """Let a worker end when the training is killed; it would wait for ever, and hold its memory.
+
+    torch's workers look whether their parent lives, which is the fork server, which waits for
+    its workers. Nothing is ever sent: the other end is closed when its process ends.
+    """
+
+    def watch() -> None:
+        training.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -92,12 +92,26 @@ class Loop:
             return
         with SummaryWriter(self._logs, purge_step=done + 1) if is_main else nullcontext() as log:
             for number in range(done + 1, self.settings.epochs + 1):
-                epoch = self._run(number)
+                epoch = self.run_epoch(number)
                 self.history.append(epoch)
                 if log is not None:
                     checkpoint.save_checkpoint(self._file, self._identity, self._state())
                     _log(log, epoch)
                     report(epoch)
+
+    def run_epoch(self, number: int) -> Epoch:
+        """One epoch, validation included; it is not yet in the history."""
+        start = time.monotonic()
+        self.epoch = number
+        set_seed((self.seed * 100_003 + number) % 2**32, device_specific=True)
+        losses = self._train()
+        validation = self._look() if self._is_looked_at(number) else {}
+        seconds = time.monotonic() - start
+        spent = sum(epoch.seconds for epoch in self.history) + seconds
+        of = self.settings.epochs
+        remaining = spent / number * (of - number)
+        rate = self.method.updates[0].optimizer.param_groups[0]["lr"]
+        return Epoch(number, of, losses, rate, seconds, remaining, validation)
 
     def weights(self) -> Weights:
         """Of the network to keep: those of the best epoch by validation, or the last ones."""
@@ -138,19 +152,6 @@ class Loop:
             prepared: nn.Module = self.accelerator.prepare(model)
             return prepared
         return model.to(self.accelerator.device)
-
-    def _run(self, number: int) -> Epoch:
-        start = time.monotonic()
-        self.epoch = number
-        set_seed((self.seed * 100_003 + number) % 2**32, device_specific=True)
-        losses = self._train()
-        validation = self._look() if self._is_looked_at(number) else {}
-        seconds = time.monotonic() - start
-        spent = sum(epoch.seconds for epoch in self.history) + seconds
-        of = self.settings.epochs
-        remaining = spent / number * (of - number)
-        rate = self.method.updates[0].optimizer.param_groups[0]["lr"]
-        return Epoch(number, of, losses, rate, seconds, remaining, validation)
 
     def _train(self) -> dict[str, float]:
         """One epoch; the means of its losses."""

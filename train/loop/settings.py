@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from train.precision import Precision
+
 
 class Settings(BaseModel):
     """A base whose subclasses name the keys and their limits; unknown keys are errors."""
@@ -29,7 +31,7 @@ class LoopSettings(Settings):
     """What the loop itself needs; the YAML files beside the methods say what each means."""
 
     epochs: int = Field(ge=1)
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    precision: Precision
     accumulation: int = Field(ge=1)
     gradient_checkpointing: bool
     ema: float | None = Field(gt=0, lt=1)

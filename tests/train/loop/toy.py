@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +15,7 @@ from torch.utils.data import Dataset
 from reid_models import Description, InputSpec
 from train.data import Sample
 from train.loop import Batch, Epoch, LoopSettings, Method, Source, Update
+from train.loop.accelerator import make_accelerator
 from train.loop.checkpoint import prepare_folder
 from train.loop.loop import Loop
 
@@ -90,12 +89,11 @@ def make_loop(
     resume: bool = False,
     validate: Callable[[dict[str, Tensor]], dict[str, float]] | None = None,
 ) -> Loop:
-    AcceleratorState._reset_state()
     prepare_folder(out, resume)
     set_seed(7)
     settings = settings or loop_settings()
     identity = {"settings": settings.model_dump(mode="json"), "seed": 7}
-    loop = Loop(method(), settings, 7, out, identity, Accelerator(cpu=True), validate)
+    loop = Loop(method(), settings, 7, out, identity, make_accelerator("fp32"), validate)
     if resume:
         loop.resume()
     return loop

@@ -1,0 +1,125 @@
+"""`camtrail-train ablate`, run through on a few images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from train.ablate.rows import Study, Training, trained
+from train.cli import main
+from train.data import load_folder
+from train.loop import Epoch
+from train.run import train_encoder
+
+SMALL = ["height=64", "width=32", "identities_per_batch=2", "images_per_identity=2", "workers=0"]
+SMALL += ["epochs=1", "warmup_epochs=0", "precision=fp32"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+
+
+def changes(*more: str) -> list[str]:
+    return [part for change in (*SMALL, *more) for part in ("--set", change)]
+
+
+def test_fidi(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "study"
+    options = ["--data", market, "--out", out, *changes("arguments.dimension=16"), "--json"]
+    run(monkeypatch, "ablate", "fidi", *options)
+    tables = json.loads(capsys.readouterr().out)
+    assert [(table["title"], len(table["rows"])) for table in tables] == [
+        ("Metric losses", 3),
+        ("Errors of fidelity", 6),
+        ("Alpha", 7),
+        ("Beta", 5),
+        ("Shares of the training identities", 4),
+    ]
+    losses = {row["name"]: row for row in tables[0]["rows"]}
+    assert losses["FIDI"]["published"]["CUHK03 labelled"] == "75.0 / 73.2"
+    errors = tables[1]["rows"][5]
+    assert errors["name"] == "testing data, FIDI"
+    assert errors["measured"].keys() == {"Error-I", "Error-II"}
+    assert errors["published"]["Market-1501"] == "229.1 / 16.50"
+    # alpha = 1.05, beta = 0.5 and the whole data are one and the same training
+    alpha, beta, share = tables[2]["rows"][2], tables[3]["rows"][2], tables[4]["rows"][0]
+    assert losses["FIDI"]["measured"] == alpha["measured"] == beta["measured"]
+    assert share["measured"]["mAP, FIDI"] == alpha["measured"]["mAP"]
+    trainings = list((out / "trainings").iterdir())
+    assert len(trainings) == 19
+    run(monkeypatch, "ablate", "fidi", *options)  # takes what is there
+    again = capsys.readouterr()
+    assert json.loads(again.out) == tables
+    assert "epoch" not in again.err
+    assert "| FIDI |" in (out / "tables.md").read_text()
+
+
+def test_scr(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "study"
+    small = changes("arguments.part_dimension=8", "lambda=1.0")
+    run(monkeypatch, "ablate", "scr", "--data", market, "--out", out, *small)
+    text = capsys.readouterr().out
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert [title[3:6] for title in titles] == ["3.1", "3.2", "3.3", "3.4", "3.5"]
+    tables = json.loads((out / "tables.json").read_text())
+    assert [len(table["rows"]) for table in tables] == [3, 3, 5, 4, 4]
+    assert all(0 < row["measured"]["mAP"] <= 1 for table in tables for row in table["rows"])
+    settings = [
+        json.loads((folder / "run.json").read_text())["settings"]
+        for folder in (out / "trainings").iterdir()
+    ]
+    assert {s["arguments"]["attention"] for s in settings} == {"none", "se"}
+    assert {s["lambda"] for s in settings} == {1.0, 2.0, 3.0}
+    assert None in [s["metric_loss"] for s in settings]
+    # p1 and p2(s2c2) are in two tables, all branches in three
+    assert len(settings) == 3 + 3 + 2 + 3
+
+
+def test_a_row_goes_on_where_it_stopped(market: Path, tmp_path: Path) -> None:
+    wanted = [*SMALL, "arguments.dimension=16", "epochs=3"]
+    study = Study(load_folder(market, "m"), tmp_path, "default", wanted, 0, "")
+    training = Training("baseline", ("metric_loss.name=fidi",))
+    whole = trained(study, training).record
+    (folder,) = (tmp_path / "trainings").iterdir()
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    for file in ("run.json", "encoder.safetensors", "checkpoint.pt"):
+        (folder / file).unlink()
+    assert trained(study, training).record["epochs"][0]["losses"] == whole["epochs"][0]["losses"]
+    import shutil
+
+    from train.run import method_settings
+
+    shutil.rmtree(folder)
+    settings = method_settings("baseline", changes=[*wanted, *training.changes])
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder("baseline", study.data, folder, settings, 0, report=stop)
+    record = trained(study, training).record
+    assert [e["losses"] for e in record["epochs"]] == [e["losses"] for e in whole["epochs"]]
+
+
+def test_fewer_identities(market: Path, tmp_path: Path) -> None:
+    wanted = [*SMALL, "arguments.dimension=16"]
+    study = Study(load_folder(market, "m"), tmp_path, "default", wanted, 0, "")
+    half = trained(study, Training("baseline", share=0.5))
+    assert half.record["train_identities"] == 4
+    assert len(half.data.query) == len(study.data.query)

@@ -1,0 +1,72 @@
+"""Tables of measured figures beside published ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line.
+
+    Attributes:
+        name: as the document has it.
+        measured: figures by column.
+        published: text by column; the document's figures in per cent, as it prints them.
+    """
+
+    name: str
+    measured: dict[str, float | None]
+    published: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Attributes: title; note (where the published figures are from); rows."""
+
+    title: str
+    note: str
+    rows: Sequence[Row]
+
+    def markdown(self) -> str:
+        """Rates in per cent; what was not measured is empty."""
+        measured = _columns(row.measured for row in self.rows)
+        published = _columns(row.published for row in self.rows)
+        head = ["", *measured, *(f"published: {name}" for name in published)]
+        lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
+        for row in self.rows:
+            figures = [_figure(name, row.measured.get(name)) for name in measured]
+            lines.append(
+                _line([row.name, *figures, *(row.published.get(n, "") for n in published)])
+            )
+        return f"## {self.title}\n\n{self.note}\n\n" + "\n".join(lines) + "\n"
+
+
+def write_tables(out: Path, title: str, tables: Sequence[Table]) -> None:
+    """``out/tables.md`` and ``out/tables.json``; each appears whole or not at all."""
+    text = f"# {title}\n\n" + "\n".join(table.markdown() for table in tables)
+    _write(out / "tables.md", text)
+    _write(out / "tables.json", json.dumps([asdict(table) for table in tables], indent=2) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def _columns(rows: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if name.startswith("Error") else f"{100 * value:.1f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

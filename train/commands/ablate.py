@@ -1,0 +1,85 @@
+"""`camtrail-train ablate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from train.commands.methods import Preset
+from train.commands.options import Changes, Data, Json, Seed, command_line, open_named
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from train.ablate.rows import Study
+    from train.ablate.tables import Table
+
+ablate = typer.Typer(
+    no_args_is_help=True, help="Fill a document's tables with measurements of your own data."
+)
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder of the study; what is there already is not repeated.")
+]
+
+
+@ablate.command()
+def fidi(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """FIDI against triplet and contrastive loss: quality, errors of fidelity, alpha, beta, and
+    shares of the training identities; 19 trainings of the method baseline.
+
+    camtrail-train ablate fidi --data simulated --out studies/fidi --set epochs=15
+    """
+    from train.ablate.fidi import fidi_tables
+
+    _run("FIDI", fidi_tables, data, out, settings, changes, seed, as_json)
+
+
+@ablate.command()
+def scr(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """SCR's partitions, branches, lambda, pooling over time, and attention; 11 trainings.
+
+    camtrail-train ablate scr --data market1501:/data/Market-1501 --settings paper --out studies/scr
+    """
+    from train.ablate.scr import scr_tables
+
+    _run("SCR", scr_tables, data, out, settings, changes, seed, as_json)
+
+
+def _run(
+    name: str,
+    tables: Callable[[Study], Iterator[list[Table]]],
+    data: str,
+    out: Path,
+    settings: str,
+    changes: list[str] | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from train.ablate.rows import Study
+    from train.ablate.tables import write_tables
+
+    opened = open_named(data)
+    if not opened.query:
+        raise TrainError(f"{data}: has no test part to measure on")
+    study = Study(opened, out, settings, changes or [], seed, command_line())
+    title = f"{name} on {opened.name}, seed {seed}"
+    for filled in tables(study):
+        write_tables(out, title, filled)
+    file = out / ("tables.json" if as_json else "tables.md")
+    print(file.read_text(encoding="utf-8"), end="")

@@ -1,0 +1,69 @@
+"""`camtrail-train bench`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from train.commands.methods import Preset
+from train.commands.options import Changes, Device, Json, print_values
+
+
+def bench(
+    method: Annotated[str, typer.Option("--method", help="baseline or scr.")] = "baseline",
+    settings: Preset = "default",
+    changes: Changes = None,
+    device: Device = "auto",
+    market_share: Annotated[
+        float, typer.Option("--size", help="Of evaluation, as a share of Market-1501.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Time training, embedding, evaluation and re-ranking against the least that each must do.
+
+    camtrail-train bench --method scr --set height=256 --set width=128
+    """
+    from train.bench.evaluation import measure_evaluation, measure_reranking
+    from train.bench.training import measure_embedding, measure_training
+    from train.run import method_settings
+
+    chosen = method_settings(method, settings, changes or [])
+    queries, gallery = (max(20, round(market_share * count)) for count in (3_368, 19_732))
+    measured: dict[str, Any] = {}
+    for name, work in (
+        ("training", lambda: measure_training(method, chosen)),
+        ("embedding", lambda: measure_embedding(chosen, device)),
+        ("evaluation", lambda: measure_evaluation(queries, gallery)),
+        ("re-ranking", lambda: measure_reranking(queries, gallery)),
+    ):
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        measured[name] = asdict(work())
+    if as_json:
+        print_values(measured, as_json)
+    else:
+        _print(measured)
+
+
+def _print(measured: dict[str, Any]) -> None:
+    table = Table(title="What we do against the least that it takes", title_justify="left")
+    for name in ("", "ours", "the least", "ours / the least", "against plain numpy"):
+        table.add_column(name)
+    for name in ("training", "embedding"):
+        found = measured[name]
+        rates = [f"{found[key]:.0f} images/s" for key in ("ours", "bare")]
+        table.add_row(name, *rates, f"{found['share']:.2f} of its speed", "")
+    for name in ("evaluation", "re-ranking"):
+        product, plain = measured[name]["against_product"], measured[name]["against_plain"]
+        seconds = [f"{product[key]:.2f} s" for key in ("ours", "product")]
+        row = [f"{product['ratio']:.2f} of its time", f"{plain['speedup']:.1f} times faster"]
+        table.add_row(name, *seconds, *row)
+    Console().print(table)
+    Console().print(
+        "The least: the bare network on a batch that is ready; the bare matrix product.",
+        highlight=False,
+    )

@@ -1,0 +1,112 @@
+"""Published recipes at full size, and the figures that they gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reid_models import load_encoder
+from train.data import DataSet
+from train.errors import TrainError
+from train.run import ENCODER
+from train.tracklets import POOLINGS, evaluate_tracklets
+
+
+class Figures(NamedTuple):
+    """Rates in [0, 1]; None where the document has none."""
+
+    rank1: float
+    map: float | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a published row came about.
+
+    Attributes:
+        method: a name of `train.methods.METHODS`; its preset ``paper`` is the recipe.
+        changes: of the preset.
+        source: the document and the table.
+        figures: by kind of data set and, where it has several, version.
+    """
+
+    method: str
+    changes: tuple[str, ...]
+    source: str
+    figures: dict[tuple[str, str], Figures]
+
+
+_LABELED, _DETECTED = "new protocol, labeled", "new protocol, detected"
+_YAN = "Yan et al., Beyond Triplet Loss (2022), tables II and III"
+
+RECIPES = {
+    "baseline": Recipe(
+        "baseline",
+        (),
+        f"{_YAN}, Baseline2",
+        {
+            ("market1501", ""): Figures(0.945, 0.859),
+            ("dukemtmc", ""): Figures(0.864, 0.764),
+            ("cuhk03", _DETECTED): Figures(0.605, 0.582),
+            ("cuhk03", _LABELED): Figures(0.621, 0.602),
+            ("veri776", ""): Figures(0.952, 0.757),
+            ("vehicleid", "test size 2400"): Figures(0.775, None),
+        },
+    ),
+    # The paper tunes alpha and beta by cross validation for each data set and gives no values.
+    "fidi": Recipe(
+        "baseline",
+        ("metric_loss.name=fidi", "identities_per_batch=8", "images_per_identity=16"),
+        f"{_YAN}, Baseline2 (FIDI)",
+        {
+            ("market1501", ""): Figures(0.945, 0.868),
+            ("dukemtmc", ""): Figures(0.881, 0.775),
+            ("cuhk03", _DETECTED): Figures(0.721, 0.691),
+            ("cuhk03", _LABELED): Figures(0.750, 0.732),
+            ("veri776", ""): Figures(0.957, 0.776),
+            ("vehicleid", "test size 2400"): Figures(0.785, None),
+        },
+    ),
+    "scr": Recipe(
+        "scr",
+        (),
+        "H. Chen, Towards unsupervised person re-identification (2022), tables 3.6 to 3.8",
+        {
+            ("market1501", ""): Figures(0.957, 0.890),
+            ("dukemtmc", ""): Figures(0.911, 0.814),
+            ("cuhk03", _DETECTED): Figures(0.822, 0.776),
+            ("cuhk03", _LABELED): Figures(0.838, 0.804),
+            ("mars", ""): Figures(0.873, 0.813),
+        },
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        TrainError: there is none; names those that exist.
+    """
+    if name not in RECIPES:
+        raise TrainError(f"unknown recipe {name!r}; known are: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def published(chosen: Recipe, data: DataSet) -> Figures | None:
+    """The recipe's figures on a data set; None where the document has none.
+
+    Splits of one size, of which the document's is one, all have the same.
+    """
+    version = data.version.partition(", split")[0]
+    return chosen.figures.get((data.kind, version))
+
+
+def measured(record: dict[str, Any], data: DataSet, run: Path) -> Figures:
+    """The run's figures; on MARS of tracklet to tracklet, as the document measures there."""
+    if data.kind != "mars":
+        return Figures(record["metrics"]["rank1"], record["metrics"]["map"])
+    encoder = load_encoder(run / ENCODER)
+    (ranking,) = evaluate_tracklets(encoder, data, [POOLINGS["TPP(E)"]], record["seed"])
+    return Figures(float(ranking.cmc[0]), ranking.mean_average_precision)
