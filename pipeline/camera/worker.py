@@ -6,7 +6,9 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 
@@ -22,6 +24,7 @@ from pipeline.camera.tracklets import Tracklets
 from pipeline.inference import threads
 from pipeline.inference.detector import Detector
 from pipeline.inference.encoder import EncoderRuntime
+from pipeline.inference.pool import DetectorPool
 from pipeline.records import (
     CameraHealth,
     CameraState,
@@ -85,10 +88,10 @@ def _await_commit(camera: str, publisher: Publisher, stop: threading.Event) -> N
 
 
 class Worker:
-    """The loop over a camera's pictures; the decoding runs beside it in the source's thread.
+    """The loop over a camera's pictures; decoding and detection run beside it in their threads.
 
     Attributes:
-        frames: how many it has seen.
+        frames: how many it has seen, the detections with them.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Worker:
         self._source = source
         self._digest = footage.digest(site.camera(camera))
         self._detector = detector
+        self._begun: deque[tuple[list[Frame], Future[list[Detections]]]] = deque()
         self._publisher = publisher
         self._tracker: PersonTracker | None = None
         self._tracklets = Tracklets(
@@ -129,15 +133,22 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Until the source has ended or ``stop`` is set; then publishes what is held."""
         self._publish(CameraState.STARTING)
-        while not stop.is_set() and not self._source.ended:
-            began = self._source.now()
-            frames = self._take()
-            for frame, found in zip(frames, self._find(frames), strict=True):
-                self._see(frame, found)
-            if not frames and self._source.live:
-                self._idle(began)
-            self._report()
+        with closing(DetectorPool(self._detector, self._source.live)) as pool:
+            while not stop.is_set() and not self._ended:
+                began = self._source.now()
+                frames = self._take()
+                if frames:
+                    self._begun.append((frames, pool.begin([frame.image for frame in frames])))
+                elif self._source.live:
+                    self._idle(began)
+                while len(self._begun) > (pool.ahead if frames else 0) and not stop.is_set():
+                    self._see_first()
+                self._report()
         self._finish()
+
+    @property
+    def _ended(self) -> bool:
+        return self._source.ended and not self._begun
 
     def _take(self) -> list[Frame]:
         """The next frames, as many as the detector takes at once."""
@@ -150,9 +161,11 @@ class Worker:
             frames.append(frame)
         return frames
 
-    def _find(self, frames: Sequence[Frame]) -> list[Detections]:
-        found = self._detector.detect([frame.image for frame in frames])
-        return [unmasked(detections, self._masks) for detections in found]
+    def _see_first(self) -> None:
+        """Sees the frames that were begun first, when their persons are found."""
+        frames, found = self._begun.popleft()
+        for frame, detections in zip(frames, found.result(), strict=True):
+            self._see(frame, unmasked(detections, self._masks))
 
     def _see(self, frame: Frame, detections: Detections) -> None:
         if self._tracker is None:  # only now a live source knows its frame rate
@@ -197,7 +210,7 @@ class Worker:
 
     def _finish(self) -> None:
         """The last group. A file that was stopped goes on in the next run."""
-        if self._source.ended:
+        if self._ended:
             if self._source.message:
                 log.warning(self._source.message, camera=self._camera)
             self._publish(CameraState.ENDED, end=True)

@@ -1,11 +1,13 @@
 """Finds the persons in pictures with a YOLO network of ultralytics.
 
 The network is called directly: ultralytics' own predictor adds work to each frame that nobody
-here needs. Letterbox and non-maximum suppression are those that it was trained with.
+here needs. Letterbox and non-maximum suppression give what its own give.
 """
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ import torch
 
 from pipeline import config
 from pipeline.errors import CamtrailError
+from pipeline.inference.suppression import suppress
 from pipeline.inference.weights import load_weights
 from pipeline.records import Detections, FloatArray, Image
 
@@ -26,7 +29,7 @@ MAX_PERSONS = 300
 
 
 class Detector:
-    """A loaded network; ``detect`` is not safe for several threads at once.
+    """A loaded network, for any number of threads at once.
 
     Raises:
         CamtrailError: the weights are missing, damaged, for another task or know no person, or
@@ -45,6 +48,7 @@ class Detector:
         self._type = torch.half if options.half and self._device.type == "cuda" else torch.float
         # channels last: measured a quarter faster than torch's default layout on a CPU
         self._model = model.to(self._device, self._type, memory_format=torch.channels_last)
+        self._own = threading.local()
 
     @property
     def device(self) -> str:
@@ -62,7 +66,7 @@ class Detector:
             return [found for image in images for found in self.detect([image])]
         letterbox = self.letterbox(images[0])
         raw = self.forward(np.stack([letterbox.apply(image) for image in images]))
-        return [letterbox.undo(rows) for rows in self._suppress(raw)]
+        return [letterbox.undo(rows) for rows in self._persons(raw)]
 
     def letterbox(self, image: Image) -> Letterbox:
         """How pictures of this one's size are brought to the network's."""
@@ -74,21 +78,41 @@ class Detector:
         # NHWC memory seen as NCHW is torch's channels-last layout; the flip gives RGB.
         pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).flip(1)
         with torch.inference_mode():
-            return self._model(pixels.to(self._type).div_(255))
+            return self._network()(pixels.to(self._type).div_(255))
 
-    def _suppress(self, raw: Any) -> list[FloatArray]:
-        from ultralytics.utils.nms import non_max_suppression
+    def _network(self) -> Any:
+        """The calling thread's copy: ultralytics' head keeps notes on the size of its input."""
+        if not hasattr(self._own, "network"):
+            weights = {id(weight): weight for weight in self._model.parameters()}
+            self._own.network = copy.deepcopy(self._model, weights)  # the weights are shared
+        return self._own.network
 
-        rows = non_max_suppression(
-            raw,
-            conf_thres=self._options.confidence,
-            iou_thres=self._options.iou,
-            classes=[self._person],
-            nc=len(self._classes),
-            max_det=MAX_PERSONS,
-            end2end=self._end_to_end,
-        )
-        return [row.float().cpu().numpy() for row in rows]
+    def _persons(self, raw: Any) -> list[FloatArray]:
+        """Of each picture the rows (x1, y1, x2, y2, confidence), the surest first.
+
+        The same as ultralytics' `non_max_suppression`, which takes longer since it also follows
+        the boxes of no confidence and of other classes.
+        """
+        output = raw[0] if isinstance(raw, (list, tuple)) else raw
+        with torch.inference_mode():
+            read = self._chosen if self._end_to_end else self._suppressed
+            return [read(picture) for picture in output]
+
+    def _chosen(self, rows: torch.Tensor) -> FloatArray:
+        """Of (n, 6): box, confidence, class. The network itself leaves one box a person."""
+        sure = (rows[:, 4] > self._options.confidence) & (rows[:, 5] == self._person)
+        return np.asarray(rows[sure, :5].float().cpu()[:MAX_PERSONS])
+
+    def _suppressed(self, columns: torch.Tensor) -> FloatArray:
+        """Of (4 + classes, n): centre, width and height of the box, a score for each class."""
+        sure = columns[4 + self._person] > self._options.confidence
+        boxes, scores = np.split(np.asarray(columns[:, sure].float().cpu()).T, [4], axis=1)
+        person = scores[:, self._person] == scores.max(1)
+        boxes, scores = boxes[person], scores[person, self._person]
+        half = boxes[:, 2:] / 2
+        boxes = np.hstack((boxes[:, :2] - half, boxes[:, :2] + half))
+        kept = suppress(boxes, scores, self._options.iou, MAX_PERSONS)
+        return np.hstack((boxes, scores[:, None]))[kept]
 
 
 @dataclass(frozen=True, slots=True)

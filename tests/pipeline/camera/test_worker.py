@@ -7,19 +7,29 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.bus import EmbeddedServer, Keys, connect
-from pipeline.camera.worker import run_worker, unmasked
+from pipeline import config
+from pipeline.bus import EmbeddedServer, Keys, Publisher, connect, encode
+from pipeline.camera.files import FileSource
+from pipeline.camera.worker import Worker, run_worker, unmasked
 from pipeline.cli import STOPPED
 from pipeline.config import Site, load_site
 from pipeline.errors import CamtrailError
-from pipeline.records import CameraState, Detections
+from pipeline.inference.detector import Detector
+from pipeline.inference.encoder import EncoderRuntime
+from pipeline.inference.pool import DetectorPool
+from pipeline.records import CameraState, Detections, Envelope, Frame, Image, TrackletUpdate
+from pipeline.simulate import SiteOptions, simulate_site
 from tests.pipeline.camera.peers import Committer, write_site
 from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
 from tests.pipeline.camera.videos import numbered
@@ -45,6 +55,7 @@ class Yard:
         self.path = folder / "site.yaml"
         self.site: Site
         self.server: EmbeddedServer
+        self._open = ExitStack()
 
     def open(self, cameras: str, **detector: object) -> Committer:
         detector.setdefault("image_size", 64)
@@ -52,6 +63,7 @@ class Yard:
         self.site = load_site(self.path)
         self.server = EmbeddedServer(self.site)
         self.server.start()
+        self._open.callback(self.server.stop)
         return Committer(self.site)
 
     def start(self, camera: str) -> subprocess.Popen[bytes]:
@@ -76,7 +88,7 @@ class Yard:
         for process in self._processes:
             process.kill()
             process.wait()
-        self.server.stop()
+        self._open.close()
 
 
 @pytest.fixture
@@ -169,6 +181,137 @@ def test_a_stopped_worker_publishes_what_it_holds(yard: Yard) -> None:
         assert 0 < last.frame < 900
         assert last.frames == last.frame
         assert last.time == pytest.approx(START + (last.frame - 1) / 10)
+
+
+class OneByOne(DetectorPool):
+    """Detects where it is told to, before anything else goes on."""
+
+    def __init__(self, detector: Detector, live: bool) -> None:
+        super().__init__(detector, live)
+        self.ahead = 0
+
+    def begin(self, images: Sequence[Image]) -> Future[list[Detections]]:
+        found: Future[list[Detections]] = Future()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as each of several networks has
+        found.set_result(self._detector.detect(images))
+        torch.set_num_threads(threads)
+        return found
+
+
+@pytest.fixture
+def three_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_detection_ahead_changes_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate_site(tmp_path, SiteOptions(seed=5, cameras=2, people=4, seconds=6, fps=10))
+    sent = []
+    for pool in (DetectorPool, OneByOne):
+        monkeypatch.setattr("pipeline.camera.worker.DetectorPool", pool)
+        folder = tmp_path / pool.__name__
+        folder.mkdir()
+        (folder / "gate.mp4").symlink_to(tmp_path / "gate.mp4")
+        yard = Yard(folder, (config.DEMO_DETECTOR, config.DEMO_ENCODER))
+        with yard.open(FILE, image_size=320, batch=2) as committer:
+            run_worker(yard.site, "gate", threading.Event())
+            bodies = [*committer.updates(), *committer.progress("gate")]
+        yard.close()
+        sent.append([encode(Envelope(1, replace(body, run="0" * 26))) for body in bodies])
+        updates = [body for body in bodies if isinstance(body, TrackletUpdate)]
+        assert sum(len(update.path) for update in updates) > 60
+        assert any(update.embedding is not None for update in updates)
+    assert sent[0] == sent[1]
+
+
+class StopAtLook(threading.Event):
+    """Is set when it is looked at for the n-th time."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._left = number
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left <= 0
+
+
+@pytest.mark.usefixtures("three_cores")
+@pytest.mark.parametrize("look", [1, 3, 8, 22, 23, 24, 25])  # from the 22nd on the file has ended
+def test_a_stop_loses_no_frame_that_was_begun(yard: Yard, look: int) -> None:
+    numbered(yard.folder / "gate.mp4", 12)
+    with yard.open(FILE) as committer:
+        run_worker(yard.site, "gate", StopAtLook(look))
+        assert_the_next_run_sees_the_rest(yard, committer, 12)
+
+
+class FailsAt(Detector):
+    """Breaks at the picture of that number."""
+
+    left = 0
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        FailsAt.left -= 1
+        if not FailsAt.left:
+            raise CamtrailError("the graphics card is gone")
+        return super().detect(images)
+
+
+@pytest.mark.usefixtures("three_cores")
+@pytest.mark.parametrize("picture", [1, 7, 12])
+def test_an_error_of_the_detector_ends_the_worker_and_loses_no_frame(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, picture: int
+) -> None:
+    numbered(yard.folder / "gate.mp4", 12)
+    monkeypatch.setattr("pipeline.camera.worker.Detector", FailsAt)
+    FailsAt.left = picture
+    with yard.open(FILE) as committer:
+        with pytest.raises(CamtrailError, match="the graphics card is gone"):
+            run_worker(yard.site, "gate", threading.Event())
+        assert_the_next_run_sees_the_rest(yard, committer, 12)
+
+
+def assert_the_next_run_sees_the_rest(yard: Yard, committer: Committer, frames: int) -> None:
+    run_worker(yard.site, "gate", threading.Event())
+    last = {p.run: p for p in committer.progress("gate")}
+    first, second = (last[run] for run in sorted(last))
+    assert first.state in (CameraState.STARTING, CameraState.RUNNING)
+    assert first.frame == first.frames < frames
+    assert second.state == CameraState.ENDED
+    assert (second.frame, second.frames) == (frames, frames - first.frames)
+
+
+class Clocked(FileSource):
+    """A file as if it came on the clock; notes how many frames were seen at each read."""
+
+    live = True
+    worker: Worker
+
+    def __init__(self, camera: config.Camera, name: str) -> None:
+        super().__init__(camera, name)
+        self.seen: list[int] = []
+
+    def read(self, timeout: float) -> Frame | None:
+        self.seen.append(self.worker.frames)
+        return super().read(timeout)
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_no_frame_of_a_live_camera_waits_for_another(yard: Yard) -> None:
+    numbered(yard.folder / "gate.mp4", 12)
+    with yard.open(FILE), Publisher(yard.site, "gate") as publisher:
+        site, source = yard.site, Clocked(yard.site.camera("gate"), "gate")
+        detector, encoder = Detector(site.detector), EncoderRuntime(site.encoder, 1)
+        with closing(source):
+            source.worker = Worker(site, "gate", source, detector, encoder, publisher)
+            source.worker.run(threading.Event())
+        assert source.seen == list(range(13))
 
 
 def test_bad_input_ends_with_one_line(yard: Yard) -> None:

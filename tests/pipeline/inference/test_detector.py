@@ -75,6 +75,44 @@ def test_finds_the_people_that_ultralytics_finds(realdata: Path) -> None:
         assert 3 <= len(together) <= 9
 
 
+@pytest.mark.parametrize("names", [("person",), ("cat", "person", "dog")])
+def test_suppresses_what_ultralytics_suppresses(tmp_path: Path, names: tuple[str, ...]) -> None:
+    network = detector(write_detector(tmp_path / "detector.pt", names=names))
+    images = [noise(96, 160, seed) for seed in range(4)]
+    assert_suppressed_alike(network, images, 1e-5, names.index("person"), len(names))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("confidence", [0.001, 0.25])
+def test_suppresses_real_people_like_ultralytics(realdata: Path, confidence: float) -> None:
+    network = detector(realdata / "detector" / "yolo11n_deq.pt", confidence, size=640)
+    video = cv2.VideoCapture(str(realdata / "video" / "TUD-Campus.mp4"))
+    images = [np.asarray(video.read()[1], np.uint8) for _ in range(5)]
+    assert_suppressed_alike(network, images, confidence, 0, 80)
+
+
+def assert_suppressed_alike(
+    network: Detector, images: list[Image], confidence: float, person: int, classes: int
+) -> None:
+    """The very boxes that ultralytics' own function makes of the same output."""
+    from ultralytics.utils.nms import non_max_suppression
+
+    letterbox = network.letterbox(images[0])
+    rows = non_max_suppression(
+        network.forward(np.stack([letterbox.apply(image) for image in images])),
+        conf_thres=confidence,
+        iou_thres=0.6,
+        classes=[person],
+        nc=classes,
+        max_det=300,
+    )
+    for found, row in zip(network.detect(images), rows, strict=True):
+        wanted = letterbox.undo(row.numpy())
+        assert len(wanted) > 0
+        np.testing.assert_array_equal(found.boxes, wanted.boxes)
+        np.testing.assert_array_equal(found.confidences, wanted.confidences)
+
+
 def test_batches_of_several_sizes_keep_their_order(weights: Path) -> None:
     images = [noise(96, 160, 1), noise(120, 90, 2), noise(96, 160, 3)]
     network = detector(weights)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import config
+from pipeline.errors import CamtrailError
+from pipeline.inference.detector import Detector
+from pipeline.inference.pool import DetectorPool
+from pipeline.records import Detections, Image
+
+SHAPES = [(96, 160), (120, 90), (96, 160), (60, 200)]
+
+
+@pytest.fixture(autouse=True)
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def options(weights: Path) -> config.Detector:
+    return config.Detector(weights=str(weights), confidence=1e-5, image_size=160, device="cpu")
+
+
+def pictures(count: int) -> list[Image]:
+    rng = np.random.default_rng(3)
+    shapes = [SHAPES[number % len(SHAPES)] for number in range(count)]
+    return [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+
+
+def assert_equal(found: Detections, wanted: Detections) -> None:
+    assert len(found) > 0
+    np.testing.assert_array_equal(found.boxes, wanted.boxes)
+    np.testing.assert_array_equal(found.confidences, wanted.confidences)
+
+
+def test_several_networks_at_once_find_what_one_finds(weights: Path) -> None:
+    detector, images = Detector(options(weights)), pictures(16)
+    with closing(DetectorPool(detector, live=False)) as pool:
+        assert pool.ahead == 3
+        together = [found.result()[0] for found in [pool.begin([image]) for image in images]]
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(1)
+    for found, image in zip(together, images, strict=True):
+        assert_equal(found, detector.detect([image])[0])
+
+
+class Meeting(Detector):
+    """Goes on when as many threads as expected have come, and notes what torch gives each."""
+
+    def __init__(self, options: config.Detector, threads: int) -> None:
+        super().__init__(options)
+        self._all = threading.Barrier(threads, timeout=60)
+        self.shares: list[int] = []
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        self.shares.append(torch.get_num_threads())
+        self._all.wait()
+        return super().detect(images)
+
+
+@pytest.mark.parametrize(("live", "ahead", "shares"), [(False, 3, [1, 1, 1]), (True, 0, [3])])
+def test_a_files_pictures_run_side_by_side_and_a_live_camera_has_all_threads(
+    weights: Path, live: bool, ahead: int, shares: list[int]
+) -> None:
+    detector = Meeting(options(weights), len(shares))
+    with closing(DetectorPool(detector, live)) as pool:
+        assert pool.ahead == ahead
+        for begun in [pool.begin(pictures(1)) for _ in shares]:
+            begun.result()
+    assert detector.shares == shares
+
+
+class Waiting(Detector):
+    """Says that a thread has come, and holds it until it may go on."""
+
+    def __init__(self, options: config.Detector) -> None:
+        super().__init__(options)
+        self.come = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        self.come.release()
+        assert self.go.wait(60)
+        return super().detect(images)
+
+
+def test_what_has_only_been_begun_is_dropped_at_the_end(weights: Path) -> None:
+    detector = Waiting(options(weights))
+    pool = DetectorPool(detector, live=False)
+    begun = [pool.begin(pictures(1)) for _ in range(5)]
+    assert all(detector.come.acquire(timeout=60) for _ in range(3))  # all networks are at work
+    begun[-1].add_done_callback(lambda _: detector.go.set())
+    pool.close()
+    assert [one.cancelled() for one in begun] == [False, False, False, True, True]
+    assert all(one.result() for one in begun[:3])
+
+
+class Broken(Detector):
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        raise CamtrailError("out of memory")
+
+
+def test_an_error_reaches_the_one_who_asks(weights: Path) -> None:
+    with closing(DetectorPool(Broken(options(weights)), live=False)) as pool:
+        begun = pool.begin(pictures(1))
+        with pytest.raises(CamtrailError, match="out of memory"):
+            begun.result()
