@@ -8,10 +8,16 @@ from typing import TextIO
 
 import typer
 
+from train.commands.ablate import ablate
+from train.commands.bench import bench
+from train.commands.cross_domain import cross_domain
 from train.commands.data import show_data
+from train.commands.deliver import compare, export
 from train.commands.detector import detector
 from train.commands.evaluate import evaluate_encoder
 from train.commands.methods import METHODS, config, training_command
+from train.commands.reproduce import reproduce
+from train.commands.results import results
 from train.errors import TrainError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -20,8 +26,15 @@ for _method, _summary in METHODS.items():
     app.command(_method)(training_command(_method, _summary))
 app.command()(config)
 app.command("eval")(evaluate_encoder)
+app.command()(cross_domain)
 app.command()(detector)
 app.command("data")(show_data)
+app.command()(export)
+app.command()(compare)
+app.add_typer(ablate, name="ablate")
+app.command()(reproduce)
+app.command()(results)
+app.command()(bench)
 
 
 def _show_warning(

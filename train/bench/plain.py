@@ -64,4 +64,4 @@ def plain_rerank(
 
 def _reciprocal(order: npt.NDArray[np.int64], i: int, k: int) -> npt.NDArray[np.int64]:
     near = order[i, :k]
-    return near[(order[near, :k] == i).any(axis=1)]
+    return np.asarray(near[(order[near, :k] == i).any(axis=1)])

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
+from train.commands.embedder import ENCODER_HELP, Embedder
 from train.commands.options import Data, Device, Json, open_named, print_values
+
+Metric = Annotated[Literal["cosine", "euclidean"], typer.Option("--metric")]
+AveragePrecision = Annotated[
+    Literal["trapezoid", "rectangle"],
+    typer.Option("--average-precision", help="Market-1501's own, or the one of many toolkits."),
+]
+OtherCameras = Annotated[
+    bool, typer.Option("--other-cameras", help="Search only what other cameras saw.")
+]
+Rerank = Annotated[bool, typer.Option("--rerank", help="By k-reciprocal neighbours.")]
 
 
 def evaluate_encoder(
-    encoder: Annotated[
-        str, typer.Option("--encoder", help="A .safetensors or .onnx file, or: histogram.")
-    ],
+    encoder: Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)],
     data: Data,
     device: Device = "auto",
-    other_cameras: Annotated[
-        bool, typer.Option("--other-cameras", help="Search only what other cameras saw.")
+    metric: Metric = "cosine",
+    average_precision: AveragePrecision = "trapezoid",
+    other_cameras: OtherCameras = False,
+    multi_query: Annotated[
+        bool,
+        typer.Option("--multi-query", help="One query a person and camera, of all its images."),
     ] = False,
+    tracklets: Annotated[
+        bool, typer.Option("--tracklets", help="Search for tracklets among tracklets.")
+    ] = False,
+    rerank: Rerank = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write an HTML page with pictures.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure an encoder by Market-1501's protocol.
 
     camtrail-train eval --encoder runs/first/encoder.safetensors --data simulated --json
+
+    camtrail-train eval --encoder histogram --data simulated --report colours.html
     """
-    from reid_models import load_encoder
-    from train.evaluation import embed_data, evaluate, histogram_features
-    from train.evaluation.ranking import Metric
+    from train.evaluation import How, make_search
     from train.report import summary
 
-    metric: Metric
-    if encoder == "histogram":
-        found = open_named(data)
-        metric, query, gallery = (
-            "euclidean",
-            histogram_features(found.query),
-            histogram_features(found.gallery),
-        )
-    else:
-        loaded = load_encoder(encoder, device)
-        found = open_named(data)
-        metric, query, gallery = (
-            "cosine",
-            embed_data(loaded, found.query),
-            embed_data(loaded, found.gallery),
-        )
-    ranking = evaluate(query, gallery, metric, other_cameras=other_cameras)
-    measured = summary(ranking, metric, other_cameras)
-    print_values({"encoder": encoder, "data": found.name, **measured}, as_json)
+    how = How(metric, average_precision, other_cameras, multi_query, tracklets, rerank)
+    embedder = Embedder(encoder, device)
+    found = open_named(data)
+    search = make_search(*embedder.test_part(found), found, how, embedder.torch_device)
+    ranking = search.ranking()
+    measured = {"encoder": encoder, "data": found.name, **summary(ranking, how)}
+    if report is not None:
+        from train.evaluation.page import write_page
+
+        write_page(report, measured, search, ranking, embedder.file)
+    print_values(measured, as_json, f"wrote {report}" if report else "")

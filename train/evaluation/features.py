@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,15 +47,24 @@ class Features:
         return len(self.embeddings)
 
 
-def multi_query(query: Features, gallery: Features) -> Features:
+class Pooled(NamedTuple):
+    """Means of embeddings, as they come, of groups of images.
+
+    Attributes:
+        features: one for each group, in the order of the groups' first images.
+        first: position of each group's first image.
+    """
+
+    features: Features
+    first: npt.NDArray[np.int64]
+
+
+def multi_query(query: Features, gallery: Features) -> Pooled:
     """Market-1501's multi-query protocol: one query a person and camera, made of all its images.
 
-    Each is the mean of the embeddings, as they come, of the person's images in that camera: those
-    of ``query`` and those of ``gallery``, which are junk for that query and so betray nothing.
-    (The data set's own protocol takes the latter from its hand-drawn boxes.)
-
-    Returns:
-        A query for each pair of identity and camera of ``query``, in the order of the first.
+    These are the person's images in that camera in ``query`` and those in ``gallery``, which are
+    junk for that query and so betray nothing. (The data set's own protocol takes the latter from
+    its hand-drawn boxes.) There is a query for each identity and camera of ``query``.
     """
     wanted = {*_keys(query)}
     own = np.array([key in wanted for key in _keys(gallery)], bool)
@@ -67,8 +76,8 @@ def multi_query(query: Features, gallery: Features) -> Features:
     return _pool(both, _keys(both))
 
 
-def pool_tracklets(images: Features, tracklets: Sequence[Hashable]) -> Features:
-    """The mean embedding of each tracklet, in the order of the tracklets' first images.
+def pool_tracklets(images: Features, tracklets: Sequence[Hashable]) -> Pooled:
+    """The mean of each tracklet.
 
     Args:
         images: of N images.
@@ -91,16 +100,11 @@ def _keys(features: Features) -> list[tuple[int, int]]:
     return list(zip(features.identities.tolist(), features.cameras.tolist(), strict=True))
 
 
-def _pool(features: Features, keys: Sequence[Hashable]) -> Features:
-    """The mean of the embeddings of each key; identity and camera are those of its first image."""
+def _pool(images: Features, keys: Sequence[Hashable]) -> Pooled:
     numbers: dict[Hashable, int] = {}
     group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
     first = np.unique(group, return_index=True)[1]
-    sums = np.zeros((len(numbers), features.embeddings.shape[1]))
-    np.add.at(sums, group, features.embeddings)
-    means = sums / np.bincount(group)[:, None]
-    return Features(
-        means.astype(features.embeddings.dtype),
-        features.identities[first],
-        features.cameras[first],
-    )
+    sums = np.zeros((len(numbers), images.embeddings.shape[1]))
+    np.add.at(sums, group, images.embeddings)
+    means = (sums / np.bincount(group)[:, None]).astype(images.embeddings.dtype)
+    return Pooled(Features(means, images.identities[first], images.cameras[first]), first)

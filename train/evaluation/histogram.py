@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from train.data import Sample, read_image
-from train.evaluation.features import Features
 
 _STRIPES, _BINS = 6, 8
 
@@ -29,12 +25,3 @@ def colour_histogram(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         counts = cv2.calcHist([stripe], [0, 1, 2], None, [_BINS] * 3, [0, 180, 0, 256, 0, 256])
         parts.append(counts.ravel() / max(counts.sum(), 1))
     return np.sqrt(np.concatenate(parts) / _STRIPES).astype(np.float32)
-
-
-def histogram_features(samples: Sequence[Sample]) -> Features:
-    """The samples' colour histograms; compare them by ``euclidean``."""
-    return Features(
-        np.stack([colour_histogram(read_image(sample.path)) for sample in samples]),
-        np.array([sample.identity for sample in samples]),
-        np.array([sample.camera for sample in samples]),
-    )

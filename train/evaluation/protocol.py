@@ -41,8 +41,8 @@ class Protocol:
         self.size = len(gallery)
         self.junk = np.flatnonzero(gallery.identities == JUNK)
         self._cameras = gallery.cameras
-        self._by_identity = _Groups(usable, gallery.identities)
-        self._by_camera = _Groups(usable, gallery.cameras) if other_cameras else None
+        self._by_identity = Groups(usable, gallery.identities)
+        self._by_camera = Groups(usable, gallery.cameras) if other_cameras else None
 
     def answers(self, identity: int, camera: int) -> Answers:
         """Of a query of this identity in this camera."""
@@ -52,7 +52,7 @@ class Protocol:
         return Answers(own[~here], junk)
 
 
-class _Groups:
+class Groups:
     """The positions of each label, ascending."""
 
     def __init__(self, positions: Positions, labels: IntArray) -> None:

@@ -38,6 +38,12 @@ class OperatingPoint:
     true_positive_rate: float
     threshold: float
 
+    @property
+    def label(self) -> str:
+        """The false positive rate as people write it, 1e-3."""
+        mantissa, exponent = f"{self.false_positive_rate:.0e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+
 
 @dataclass(frozen=True)
 class Ranking:

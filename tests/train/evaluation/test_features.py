@@ -18,7 +18,8 @@ def features(rows: list[tuple[float, int, int]]) -> Features:
 def test_a_multi_query_is_the_mean_of_a_person_in_a_camera() -> None:
     query = features([(1, 5, 1), (2, 5, 2), (3, 6, 1), (5, 5, 1)])
     gallery = features([(9, 5, 1), (4, 5, 2), (100, 5, 3), (100, 7, 1), (100, -1, 1)])
-    found = multi_query(query, gallery)
+    found, first = multi_query(query, gallery)
+    assert first.tolist() == [0, 1, 2]
     assert found.identities.tolist() == [5, 5, 6]
     assert found.cameras.tolist() == [1, 2, 1]
     assert found.embeddings.tolist() == [[5, 1], [3, 1], [3, 1]]
@@ -27,7 +28,8 @@ def test_a_multi_query_is_the_mean_of_a_person_in_a_camera() -> None:
 
 def test_a_tracklet_is_the_mean_of_its_images() -> None:
     images = features([(1, 5, 1), (3, 5, 1), (8, 5, 2), (4, 6, 1), (6, -1, 1)])
-    found = pool_tracklets(images, [0, 0, 0, 0, 1])
+    found, first = pool_tracklets(images, [0, 0, 0, 0, 1])
+    assert first.tolist() == [0, 2, 3, 4]
     assert found.identities.tolist() == [5, 5, 6, -1]
     assert found.cameras.tolist() == [1, 2, 1, 1]
     assert found.embeddings[:, 0].tolist() == [2, 8, 4, 6]
