@@ -18,7 +18,7 @@ from train.errors import TrainError
 from train.evaluation.cam import Looker
 from train.evaluation.charts import cmc_chart, spread_chart
 from train.evaluation.measure import Search
-from train.evaluation.protocol import Protocol
+from train.evaluation.protocol import seek
 from train.evaluation.ranking import Ranking
 from train.evaluation.spread import measure_spread
 
@@ -119,17 +119,17 @@ class _Lists:
 
     def __init__(self, search: Search, ranking: Ranking, looker: Looker | None) -> None:
         self._search, self._ranking, self._looker = search, ranking, looker
-        self._protocol = Protocol(search.gallery, search.how.other_cameras)
+        self._sought = seek(search.query, search.gallery, search.how.other_cameras)
 
     def of(self, query: int) -> RankList:
         search, sample = self._search, self._search.queries[query]
         distances = search.row(query)
         if search.squared:
             distances = np.sqrt(np.maximum(distances, 0))
-        answers = self._protocol.answers(sample.identity, sample.camera)
+        answers = self._sought.answers[query]
         kinds = np.full(len(distances), "wrong")
         kinds[answers.good] = "right"
-        kinds[answers.junk] = kinds[self._protocol.junk] = "junk"
+        kinds[answers.junk] = kinds[self._sought.junk] = "junk"
         order = np.argsort(distances, kind="stable")
         ranks = np.cumsum(kinds[order] != "junk")
         nearest = {kind: np.flatnonzero(kinds[order] == kind)[:1] for kind in ("right", "wrong")}

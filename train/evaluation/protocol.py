@@ -33,12 +33,10 @@ class Protocol:
 
     Attributes:
         junk: positions that are junk for every query.
-        size: of the gallery.
     """
 
     def __init__(self, gallery: Features, other_cameras: bool = False) -> None:
         usable = np.flatnonzero(gallery.identities != JUNK)
-        self.size = len(gallery)
         self.junk = np.flatnonzero(gallery.identities == JUNK)
         self._cameras = gallery.cameras
         self._by_identity = Groups(usable, gallery.identities)
@@ -50,6 +48,30 @@ class Protocol:
         here = self._cameras[own] == camera
         junk = own[here] if self._by_camera is None else self._by_camera.of(camera)
         return Answers(own[~here], junk)
+
+
+class Sought(NamedTuple):
+    """What all queries look for.
+
+    Attributes:
+        answers: (Q,) for each query.
+        junk: positions in the gallery that are junk for every query.
+        wrong: pairs of a query and a wrong answer.
+    """
+
+    answers: list[Answers]
+    junk: Positions
+    wrong: int
+
+
+def seek(query: Features, gallery: Features, other_cameras: bool = False) -> Sought:
+    """The answers to each query; arguments as of `Protocol`."""
+    protocol = Protocol(gallery, other_cameras)
+    pairs = zip(query.identities.tolist(), query.cameras.tolist(), strict=True)
+    answers = [protocol.answers(*pair) for pair in pairs]
+    usable = len(gallery) - len(protocol.junk)
+    wrong = sum(usable - len(a.good) - len(a.junk) for a in answers)
+    return Sought(answers, protocol.junk, wrong)
 
 
 class Groups:

@@ -15,7 +15,7 @@ from train.evaluation.blocks import Metric, distance_blocks, matrix_blocks
 from train.evaluation.counting import Found, count_ranks
 from train.evaluation.features import Features, FloatArray
 from train.evaluation.nearest import Smallest
-from train.evaluation.protocol import Answers, Protocol
+from train.evaluation.protocol import Answers, seek
 
 AveragePrecision = Literal["trapezoid", "rectangle"]
 ONE_IN = (1_000, 10_000)  # false positive rates of the reported operating points
@@ -145,12 +145,8 @@ class _Search:
     """Whom the queries look for, and what was found."""
 
     def __init__(self, query: Features, gallery: Features, other_cameras: bool) -> None:
-        protocol = Protocol(gallery, other_cameras)
-        pairs = zip(query.identities.tolist(), query.cameras.tolist(), strict=True)
-        self._answers = [protocol.answers(*pair) for pair in pairs]
-        usable = protocol.size - len(protocol.junk)
-        self._wrong = sum(usable - len(a.good) - len(a.junk) for a in self._answers)
-        self._size, self.junk = protocol.size, protocol.junk
+        self._answers, self.junk, self._wrong = seek(query, gallery, other_cameras)
+        self._size = len(gallery)
         self.others = Smallest(self._wrong // min(ONE_IN) + 1)
 
     def answers(self, rows: slice) -> Sequence[Answers]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from train.evaluation.features import FloatArray
 from train.evaluation.measure import Search
-from train.evaluation.protocol import Protocol
+from train.evaluation.protocol import seek
 
 _FINE = 6_000  # bins that are counted over all distances that can be, then joined
 Counts = npt.NDArray[np.int64]
@@ -32,20 +32,18 @@ class Spread:
 
 def measure_spread(search: Search, bins: int = 60) -> Spread:
     """Count every pair, in at most ``bins`` bins from the least distance to the greatest."""
-    protocol = Protocol(search.gallery, search.how.other_cameras)
-    pairs = list(zip(search.query.identities, search.query.cameras, strict=True))
+    sought = seek(search.query, search.gallery, search.how.other_cameras)
     greatest = _greatest(search)
     within, between = np.zeros(_FINE, np.int64), np.zeros(_FINE, np.int64)
     for block in search.blocks():
-        for row, (identity, camera) in enumerate(pairs[block.rows]):
+        for row, answers in enumerate(sought.answers[block.rows]):
             distances = block.shift[row] + block.scale[row] * block.keys[row]
             if search.squared:
                 distances = np.sqrt(np.maximum(distances, 0))
             places = np.clip((distances * (_FINE / greatest)).astype(np.int64), 0, _FINE - 1)
-            answers = protocol.answers(identity, camera)
             good, left_out = (
                 np.bincount(places[positions], minlength=_FINE)
-                for positions in (answers.good, np.concatenate([answers.junk, protocol.junk]))
+                for positions in (answers.good, np.concatenate([answers.junk, sought.junk]))
             )
             within += good
             between += np.bincount(places, minlength=_FINE) - good - left_out
