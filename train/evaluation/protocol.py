@@ -13,41 +13,15 @@ Positions = npt.NDArray[np.int64]
 
 
 class Answers(NamedTuple):
-    """Positions in the gallery, ascending; every other image is a wrong answer.
+    """To one query: positions in the gallery, ascending; every other image is a wrong answer.
 
     Attributes:
         good: the same identity in another camera.
-        junk: what is skipped, so that the rank does not advance, besides `Protocol.junk`.
+        junk: what is skipped, so that the rank does not advance, besides `Sought.junk`.
     """
 
     good: Positions
     junk: Positions
-
-
-class Protocol:
-    """Answers for the queries of one gallery.
-
-    Args:
-        gallery: identity -1 is junk for every query; identity 0, a distractor, is always wrong.
-        other_cameras: all images of the query's camera are junk, other identities' too.
-
-    Attributes:
-        junk: positions that are junk for every query.
-    """
-
-    def __init__(self, gallery: Features, other_cameras: bool = False) -> None:
-        usable = np.flatnonzero(gallery.identities != JUNK)
-        self.junk = np.flatnonzero(gallery.identities == JUNK)
-        self._cameras = gallery.cameras
-        self._by_identity = Groups(usable, gallery.identities)
-        self._by_camera = Groups(usable, gallery.cameras) if other_cameras else None
-
-    def answers(self, identity: int, camera: int) -> Answers:
-        """Of a query of this identity in this camera."""
-        own = self._by_identity.of(identity)
-        here = self._cameras[own] == camera
-        junk = own[here] if self._by_camera is None else self._by_camera.of(camera)
-        return Answers(own[~here], junk)
 
 
 class Sought(NamedTuple):
@@ -65,13 +39,25 @@ class Sought(NamedTuple):
 
 
 def seek(query: Features, gallery: Features, other_cameras: bool = False) -> Sought:
-    """The answers to each query; arguments as of `Protocol`."""
-    protocol = Protocol(gallery, other_cameras)
-    pairs = zip(query.identities.tolist(), query.cameras.tolist(), strict=True)
-    answers = [protocol.answers(*pair) for pair in pairs]
-    usable = len(gallery) - len(protocol.junk)
-    wrong = sum(usable - len(a.good) - len(a.junk) for a in answers)
-    return Sought(answers, protocol.junk, wrong)
+    """Find the answers to each query.
+
+    Args:
+        query: what is searched for.
+        gallery: identity -1 is junk for every query; identity 0, a distractor, is wrong for all,
+            since no query has it.
+        other_cameras: all images of the query's camera are junk, other identities' too.
+    """
+    usable = np.flatnonzero(gallery.identities != JUNK)
+    by_identity = Groups(usable, gallery.identities)
+    by_camera = Groups(usable, gallery.cameras) if other_cameras else None
+    answers = []
+    for identity, camera in zip(query.identities.tolist(), query.cameras.tolist(), strict=True):
+        own = by_identity.of(identity)
+        here = gallery.cameras[own] == camera
+        junk = own[here] if by_camera is None else by_camera.of(camera)
+        answers.append(Answers(own[~here], junk))
+    wrong = sum(len(usable) - len(a.good) - len(a.junk) for a in answers)
+    return Sought(answers, np.flatnonzero(gallery.identities == JUNK), wrong)
 
 
 class Groups:
