@@ -135,8 +135,8 @@ class Programs:
 @pytest.mark.parametrize(
     ("each", "seconds"),
     [
-        pytest.param(3, 40, id="three kills of each"),
-        pytest.param(10, 80, id="ten kills of each", marks=pytest.mark.slow),
+        pytest.param(3, 90, id="three kills of each"),
+        pytest.param(10, 200, id="ten kills of each", marks=pytest.mark.slow),
     ],
 )
 def test_every_published_update_is_stored_exactly_once(

@@ -73,6 +73,8 @@ def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise TrainError(f"{file}: not a usable checkpoint ({reason})") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise TrainError(f"{file}: not a usable checkpoint (not of this version of camtrail)")
+    if not isinstance(content.get("identity"), dict):
+        raise TrainError(f"{file}: not a usable checkpoint (it does not say of which run it is)")
     faults = list(_differences(content["identity"], identity))
     if faults:
         raise TrainError(
