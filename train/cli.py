@@ -16,6 +16,7 @@ from train.commands.deliver import compare, export
 from train.commands.detector import detector
 from train.commands.evaluate import evaluate_encoder
 from train.commands.methods import METHODS, config, training_command
+from train.commands.options import is_first_process
 from train.commands.reproduce import reproduce
 from train.commands.results import results
 from train.errors import TrainError
@@ -46,7 +47,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Ours are meant for the user, who does not care for the line of code; others' are not."""
-    if category is UserWarning:
+    if category is UserWarning and is_first_process():
         print(f"camtrail-train: {message}", file=sys.stderr)
 
 

@@ -128,8 +128,10 @@ class Engine:
 
     @property
     def undecided(self) -> int:
-        """Tracklets at hand that have no identity yet."""
-        return sum(t.assignment is None for t in self._tracklets.values())
+        """Tracklets at hand that have an embedding and no identity yet."""
+        return sum(
+            t.assignment is None and t.embedding is not None for t in self._tracklets.values()
+        )
 
     @property
     def idle(self) -> bool:

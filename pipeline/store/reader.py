@@ -191,7 +191,9 @@ class Reader:
                 tracklets=count(select(func.count()).select_from(tracklets)),
                 identities=count(select(func.count(t.identity.distinct()))),
                 undecided=count(
-                    select(func.count()).select_from(tracklets).where(t.identity.is_(None))
+                    select(func.count())
+                    .select_from(tracklets)
+                    .where(t.identity.is_(None), t.crops > 0)
                 ),
                 duplicates=rows - different,
                 missing=max(skipped_seqs, skipped_numbers),

@@ -233,7 +233,8 @@ class StoreCounts:
     """Counted by query, not remembered.
 
     ``duplicates`` counts rows that say the same twice (always 0), ``missing`` the messages whose
-    numbers, or the updates whose ``seq``, were skipped, whichever shows more.
+    numbers, or the updates whose ``seq``, were skipped, whichever shows more. ``undecided`` counts
+    the tracklets that have an embedding and no identity.
     """
 
     updates: int

@@ -6,6 +6,7 @@ Nothing here imports torch, which takes seconds that ``--help`` need not wait fo
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -34,11 +35,18 @@ Changes = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from RUN/checkpoint.pt.")]
 
 
+def is_first_process() -> bool:
+    """Whether to speak: of several processes of torchrun one is enough."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def open_named(name: str) -> DataSet:
     """The data set of ``--data``; says on stderr what is odd about it, and what was left out."""
     from train.data import open_data
 
     data = open_data(name)
+    if not is_first_process():
+        return data
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     for line in data.left_out[:20]:

@@ -131,6 +131,13 @@ def test_what_is_written_is_read(url: str) -> None:
         assert (counts.undecided, counts.duplicates, counts.missing) == (1, 0, 0)
 
 
+def test_a_tracklet_without_an_embedding_cannot_be_undecided(url: str) -> None:
+    with Store.open(url) as store:
+        store.commit(batch(update(1, crops=0, quality=0.0, embedding=None), update(2)))
+        counts = store.counts()
+    assert (counts.tracklets, counts.undecided) == (2, 1)
+
+
 def test_writing_again_changes_nothing(url: str) -> None:
     with Store.open(url) as store:
         for _ in range(3):
