@@ -18,6 +18,7 @@ from pipeline.errors import CamtrailError
 from pipeline.store import schema
 
 BUSY_SECONDS = 10.0
+_OLDER = ("1", "2")  # versions of the schema that can be brought to the present one
 
 
 def open_database(url: str, read_only: bool) -> Engine:
@@ -109,7 +110,7 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
         version = connection.scalar(
             select(schema.meta.c.value).where(schema.meta.c.key == "schema")
         )
-    if version == "1":  # a reader finds all that it had
+    if version in _OLDER:  # a reader finds all that it had
         if not read_only:
             _upgrade(engine)
     elif version != str(schema.SCHEMA_VERSION):
@@ -120,7 +121,7 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
 
 
 def _upgrade(engine: Engine) -> None:
-    """From version 1: the best crops become the first that are kept. Safe to do again."""
+    """From an older version: the best crops become the first that are kept. Safe to do again."""
     schema.metadata.create_all(engine)
     t = schema.tracklets.c
     best = select(t.id, t.seq, t.crop, t.end, t.thumbnail_quality).where(t.crop.is_not(None))

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, FromClause, Select, func, inspect, select
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
 from pipeline.records import Path as TrackPath
+from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
     CameraRecord,
@@ -25,7 +26,16 @@ from pipeline.store.rows import (
     TrackRow,
     Visit,
 )
-from pipeline.store.schema import corrections, crops, identities, meta, runs, tracklets, updates
+from pipeline.store.schema import (
+    corrections,
+    crops,
+    embeddings,
+    identities,
+    meta,
+    runs,
+    tracklets,
+    updates,
+)
 
 
 class Reader:
@@ -167,6 +177,18 @@ class Reader:
                     identity=r.identity,
                     confirmed=confirmed.get(r.id),
                 )
+
+    def unembedded(self, fingerprint: str, recent: int) -> list[Unembedded]:
+        """Tracklets that a gallery of this encoder needs and has no embedding of; see
+        `pipeline.store.embeddings`.
+        """
+        return unembedded(self._engine, self.crops, fingerprint, recent)
+
+    def count_embedded(self, fingerprint: str, recent: int) -> tuple[int, int]:
+        """How many tracklets the matcher needs, and how many this encoder has embedded."""
+        if not inspect(self._engine).has_table(embeddings.name):  # of an older version
+            return 0, 0
+        return count_embedded(self._engine, fingerprint, recent)
 
     def counts(self) -> StoreCounts:
         """How much there is."""

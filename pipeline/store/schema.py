@@ -1,4 +1,4 @@
-"""The tables of the store, version 2.
+"""The tables of the store, version 3.
 
 ===============  =================================================================================
 ``meta``         facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
@@ -9,12 +9,14 @@
 ``events``       every decision ever taken; the newest of a tracklet is the one that holds
 ``crops``        the pictures that are kept of each tracklet, the best one among them
 ``corrections``  what people said of tracklets; the newest of a tracklet is the one that holds
+``embeddings``   of tracklets whose updates another encoder embedded: what this one makes of their
+                 kept crops
 ===============  =================================================================================
 
 ``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
 embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
 
-Version 1 had neither ``crops`` nor ``corrections``.
+Version 1 had neither ``crops`` nor ``corrections``, version 2 no ``embeddings``.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -160,4 +162,12 @@ corrections = Table(
     Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Correction`
     Column("identity", Integer, ForeignKey("identities.id"), nullable=False),
     Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
+    Column("fingerprint", Text, primary_key=True),  # of the encoder
+    Column("embedding", LargeBinary, nullable=False),  # D x float16
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, case, func, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
 from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
@@ -19,7 +19,7 @@ from pipeline.store.rows import (
     StoredTracklet,
     StoredVisit,
 )
-from pipeline.store.schema import identities, meta, runs, tracklets, updates
+from pipeline.store.schema import embeddings, identities, meta, runs, tracklets, updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,19 @@ def load_snapshot(engine: Engine) -> Snapshot:
     with engine.connect() as connection:
         facts = {row.key: row.value for row in connection.execute(select(meta))}
         last = connection.scalar(select(func.max(identities.c.id)))
+        fingerprint = facts.get("fingerprint", "")
         gallery = select(identities.c.id).where(identities.c.in_gallery)
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
-            fingerprint=facts.get("fingerprint", ""),
+            fingerprint=fingerprint,
             next_identity=(last or 0) + 1,
             runs=[_run_state(row) for row in connection.execute(select(runs))],
-            tracklets=_open_tracklets(connection),
+            tracklets=_whole_tracklets(connection, tracklets.c.open, fingerprint),
             gallery=connection.scalars(gallery.order_by(identities.c.id)).all(),
             visits=_visits(engine),
-            prototypes=_prototypes(engine),
-            recent=_recent(engine),
+            prototypes=_prototypes(engine, fingerprint),
+            recent=_recent(engine, fingerprint),
         )
 
 
@@ -77,8 +78,9 @@ def _visits(engine: Engine) -> Iterator[StoredVisit]:
             yield StoredVisit(TrackletKey(r.camera, r.run, r.track), r.identity, r.start, r.end)
 
 
-def _prototypes(engine: Engine) -> Iterator[StoredPrototype]:
+def _prototypes(engine: Engine, fingerprint: str) -> Iterator[StoredPrototype]:
     t, u = tracklets.c, updates.c
+    embedding_now = _embedding_now(fingerprint)
     newest = (
         select(func.max(u.seq))
         .where(u.tracklet == t.id, u.embedding.is_not(None))
@@ -86,21 +88,22 @@ def _prototypes(engine: Engine) -> Iterator[StoredPrototype]:
         .scalar_subquery()
     )
     query = (
-        select(t.camera, t.run, t.track, t.identity, u.quality, u.embedding)
+        select(t.camera, t.run, t.track, t.identity, u.quality, embedding_now)
         .join(updates, (u.tracklet == t.id) & (u.seq == newest))
         .join(identities, identities.c.id == t.identity)
-        .where(t.prototype, ~t.open, identities.c.in_gallery)
+        .outerjoin(embeddings, _of_encoder(fingerprint))
+        .where(t.prototype, ~t.open, identities.c.in_gallery, embedding_now.is_not(None))
         .order_by(t.id)
     )
     with engine.connect() as connection:
         for r in connection.execution_options(yield_per=1000).execute(query):
-            embedding = unpack_embedding(r.embedding)
+            embedding = unpack_embedding(r.embedding_now)
             assert embedding is not None
             key = TrackletKey(r.camera, r.run, r.track)
             yield StoredPrototype(key, r.identity, r.quality, embedding)
 
 
-def _recent(engine: Engine) -> Iterator[StoredTracklet]:
+def _recent(engine: Engine, fingerprint: str) -> Iterator[StoredTracklet]:
     t = tracklets.c
     query = (
         select(t.id)
@@ -110,17 +113,16 @@ def _recent(engine: Engine) -> Iterator[StoredTracklet]:
     with engine.connect() as connection:
         for (number,) in connection.execution_options(yield_per=100).execute(query):
             with engine.connect() as inner:
-                yield from _whole_tracklets(inner, t.id == number)
+                yield from _whole_tracklets(inner, t.id == number, fingerprint)
 
 
-def _open_tracklets(connection: Connection) -> list[StoredTracklet]:
-    return _whole_tracklets(connection, tracklets.c.open)
-
-
-def _whole_tracklets(connection: Connection, which: ColumnElement[bool]) -> list[StoredTracklet]:
+def _whole_tracklets(
+    connection: Connection, which: ColumnElement[bool], fingerprint: str
+) -> list[StoredTracklet]:
     query = (
-        select(tracklets, updates)
+        select(tracklets, updates, _embedding_now(fingerprint))
         .join(updates, updates.c.tracklet == tracklets.c.id)
+        .outerjoin(embeddings, _of_encoder(fingerprint))
         .where(which)
         .order_by(tracklets.c.id, updates.c.seq)
         .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
@@ -131,6 +133,22 @@ def _whole_tracklets(connection: Connection, which: ColumnElement[bool]) -> list
             found[row.tracklets_id] = (_assignment(row), row.tracklets_prototype, [])
         found[row.tracklets_id][2].append(Received(_stored_update(row), row.updates_known_at))
     return [StoredTracklet(*item) for item in found.values()]
+
+
+def _of_encoder(fingerprint: str) -> ColumnElement[bool]:
+    e = embeddings.c
+    return (e.tracklet == tracklets.c.id) & (e.fingerprint == fingerprint)
+
+
+def _embedding_now(fingerprint: str) -> ColumnElement[bytes | None]:
+    """The embedding of an update by the gallery's encoder: its own, or what was made of the kept
+    crops of the whole tracklet later, where it came with one by another encoder.
+    """
+    own = (tracklets.c.fingerprint == fingerprint) | (fingerprint == "")
+    none = updates.c.embedding.is_(None)
+    return case((own | none, updates.c.embedding), else_=embeddings.c.embedding).label(
+        "embedding_now"
+    )
 
 
 def _stored_update(row: Any) -> TrackletUpdate:
@@ -144,7 +162,7 @@ def _stored_update(row: Any) -> TrackletUpdate:
         path=unpack_path(row.updates_path),
         crops=row.updates_crops,
         quality=row.updates_quality,
-        embedding=unpack_embedding(row.updates_embedding),
+        embedding=unpack_embedding(row.embedding_now),
         fingerprint=row.tracklets_fingerprint,
         thumbnail=None,
         thumbnail_quality=row.tracklets_thumbnail_quality,

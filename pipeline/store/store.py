@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from pipeline.errors import CamtrailError
-from pipeline.records import Decision, TrackletKey, TrackletUpdate
+from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
 from pipeline.store.connection import database_file, open_database
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
+from pipeline.store.embeddings import forget_learned, keep_embeddings
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
 from pipeline.store.rows import Batch, Correction, Outcome, Received, RunState, Verdict
@@ -126,6 +127,21 @@ class Store(Reader):
         with self._engine.begin() as connection:
             rows = [connection.execute(_CONFIRM, _key(key) | said).rowcount for key in chosen]
         return [key for key, row in zip(chosen, rows, strict=True) if row]
+
+    def keep_embeddings(self, fingerprint: str, found: Mapping[int, FloatArray]) -> None:
+        """Keeps what another encoder made of the crops of tracklets, by their number."""
+        with self._engine.begin() as connection:
+            keep_embeddings(connection, fingerprint, found)
+
+    def change_encoder(self, fingerprint: str) -> None:
+        """From the next `snapshot` on, the gallery is this encoder's.
+
+        A tracklet without an embedding by it keeps its identity, but can only be found again by
+        its time and place.
+        """
+        with self._engine.begin() as connection:
+            self._write_meta(connection, {"fingerprint": fingerprint})
+            forget_learned(connection)
 
     def remember(self, key: str, value: str) -> None:
         """Keeps a fact about the whole store."""

@@ -223,28 +223,34 @@ def test_what_is_superfluous(values: list[tuple[float, float]], keep: int) -> No
         assert {crops[0], crops[-1]} <= set(kept)
 
 
-def version_1(url: str) -> None:
-    """Makes the store one of the former version."""
+def make_older(url: str, version: int) -> None:
+    """Makes the store one of a former version."""
+    missing = {1: ("crops", "corrections", "embeddings"), 2: ("embeddings",)}
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        connection.execute("DROP TABLE crops")
-        connection.execute("DROP TABLE corrections")
-        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+        for table in missing[version]:
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [str(version)])
 
 
-def test_a_store_of_the_former_version_is_read_and_brought_up_to_date(url: str) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_a_former_version_is_read_and_brought_up_to_date(
+    url: str, version: int
+) -> None:
     with Store.open(url) as store:
         outcome = Outcome(START, verdicts=[verdict(1, 1)])
         store.commit(batch(pictured(1, 0.4), update(2), outcome=outcome))
         written = list(store.pictures())
         assert len(written) == 1
-    version_1(url)
+    make_older(url, version)
     with Store.open(url, read_only=True) as store:
+        assert store.count_embedded("f" * 32, 8) == (0, 0)
         assert list(store.pictures()) == written
         assert len(store.identities()) == 1
     for _ in range(2):
         with Store.open(url, keep=1) as store:
             assert list(store.pictures()) == written
-            assert store.fact("schema") == "2"
+            assert store.fact("schema") == "3"
+            assert store.count_embedded("f" * 32, 8) == (2, 2)
     with Store.open(url, keep=1) as store:
         store.commit(batch(pictured(2, 0.3)))
         store.confirm(1, "ada", START)
