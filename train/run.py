@@ -20,6 +20,7 @@ from reid_models import load_encoder, save_encoder
 from train.data import DataSet, Sample
 from train.errors import TrainError
 from train.evaluation import embed_data, evaluate, recommend
+from train.files import write_text
 from train.loop import Epoch
 from train.loop.accelerator import make_accelerator
 from train.loop.checkpoint import prepare_folder
@@ -28,15 +29,16 @@ from train.loop.record import describe, device_name, versions
 from train.loop.validation import hold_out, with_weights
 from train.methods import kind
 from train.methods.settings import dump_settings, load_settings
-from train.methods.supervised import SupervisedSettings
+from train.methods.supervised import EncoderSettings
 from train.report import summary
 
 ENCODER, RECORD = "encoder.safetensors", "run.json"
+_GO_ON = "the checkpoint is whole: make room, then go on with --resume"
 
 
 def method_settings(
     method: str, source: str = "default", changes: Sequence[str] = ()
-) -> SupervisedSettings:
+) -> EncoderSettings:
     """The settings of a method by its name; see `train.methods.settings.load_settings`."""
     return load_settings(kind(method).settings, method, source, changes)
 
@@ -50,7 +52,7 @@ def train_encoder(
     method: str,
     data: DataSet,
     out: Path,
-    settings: SupervisedSettings,
+    settings: EncoderSettings,
     seed: int = 0,
     resume: bool = False,
     command: str = "",
@@ -95,7 +97,7 @@ class _Run:
         method: str,
         data: DataSet,
         out: Path,
-        settings: SupervisedSettings,
+        settings: EncoderSettings,
         seed: int,
         accelerator: Accelerator,
     ) -> None:
@@ -145,9 +147,7 @@ class _Run:
         text = json.dumps(result, indent=2) + "\n"
         record = self._out / RECORD
         with _saving(record):
-            partial = record.with_suffix(".partial")
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(record)
+            write_text(record, text)
         return result
 
     def _save_encoder(self) -> dict[str, Any]:
@@ -190,7 +190,6 @@ def _saving(file: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise TrainError(
-            f"{file}: cannot be written ({error}); the checkpoint is whole: make room, "
-            "then go on with --resume"
-        ) from None
+        raise TrainError(f"{file}: cannot be written ({error}); {_GO_ON}") from None
+    except TrainError as error:
+        raise TrainError(f"{error}; {_GO_ON}") from None

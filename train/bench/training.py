@@ -27,7 +27,7 @@ from train.loop.accelerator import make_accelerator
 from train.loop.loop import Loop
 from train.loop.validation import with_weights
 from train.methods import kind
-from train.methods.supervised import SupervisedSettings
+from train.methods.supervised import EncoderSettings
 from train.run import ENCODER
 
 _CAMERAS, _IMAGES = 2, 4  # a made-up person's cameras, and images in each
@@ -53,7 +53,7 @@ class AgainstBare:
 
 
 def measure_training(
-    method: str, settings: SupervisedSettings, steps: int = 20, rounds: int = 3
+    method: str, settings: EncoderSettings, steps: int = 20, rounds: int = 3
 ) -> AgainstBare:
     """Of the loop (reading, changing and sending images, losses, optimiser) against forward,
     backward and AdamW of the same network with one classifier. The two take turns.
@@ -82,7 +82,7 @@ def measure_training(
 
 
 def measure_embedding(
-    settings: SupervisedSettings, device: str = "auto", batches: int = 8, rounds: int = 3
+    settings: EncoderSettings, device: str = "auto", batches: int = 8, rounds: int = 3
 ) -> AgainstBare:
     """Of `Encoder.embed` on crops of another size than the network's input, against the bare
     network in single precision on a batch of its input that is ready in memory."""

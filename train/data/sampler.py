@@ -37,6 +37,7 @@ class PKSampler(Sampler[list[Draw]]):
         identities: P, at least 2 and at most the number of different labels.
         images: K, at least 2.
         seed: of the order and of the images' changes.
+        batches: of an epoch, in place of what is said above.
 
     Attributes:
         epoch: to be set before each epoch; another gives other batches.
@@ -49,6 +50,7 @@ class PKSampler(Sampler[list[Draw]]):
         identities: int,
         images: int,
         seed: int = 0,
+        batches: int | None = None,
     ) -> None:
         self._groups: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         for index, (label, camera) in enumerate(zip(labels, cameras, strict=True)):
@@ -62,7 +64,8 @@ class PKSampler(Sampler[list[Draw]]):
             )
         self._identities = identities
         self._images = images
-        self._length = max(len(labels) // (identities * images), len(self._groups) // identities)
+        whole = max(len(labels) // (identities * images), len(self._groups) // identities)
+        self._length = whole if batches is None else batches
         self._seed = seed
         self.epoch = 0
 

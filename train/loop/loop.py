@@ -79,9 +79,9 @@ class Loop:
         for name, model in self._models.items():
             method.models[name] = self._prepare(model)
         for update in method.updates:
-            for group in update.optimizer.param_groups:
+            for group in update.groups():
                 group["initial_lr"] = group["lr"]
-            update.optimizer = accelerator.prepare(update.optimizer)
+            update.optimizers = [accelerator.prepare(o) for o in update.optimizers]
         self._average = Average(method.network, settings.ema) if settings.ema else None
 
     def fit(self, report: Callable[[Epoch], None]) -> None:
@@ -110,7 +110,7 @@ class Loop:
         spent = sum(epoch.seconds for epoch in self.history) + seconds
         of = self.settings.epochs
         remaining = spent / number * (of - number)
-        rate = self.method.updates[0].optimizer.param_groups[0]["lr"]
+        rate = self.method.updates[0].groups()[0]["lr"]
         return Epoch(number, of, losses, rate, seconds, remaining, validation)
 
     def weights(self) -> Weights:
@@ -132,8 +132,9 @@ class Loop:
         try:
             for name, model in self._models.items():
                 model.load_state_dict(state["models"][name])
-            for update, values in zip(self.method.updates, state["optimizers"], strict=True):
-                update.optimizer.load_state_dict(values)
+            optimizers = [o for update in self.method.updates for o in update.optimizers]
+            for optimizer, values in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(values)
             if self.accelerator.scaler is not None and state["scaler"] is not None:
                 self.accelerator.scaler.load_state_dict(state["scaler"])
             if self._average is not None:
@@ -194,9 +195,10 @@ class Loop:
         found: dict[str, Tensor] = {}
         for update in self.method.updates:
             if begins:
-                update.optimizer.zero_grad()
+                for optimizer in update.optimizers:
+                    optimizer.zero_grad()
                 share = update.rate(self.epoch - 1 + (number - 1) / steps)
-                for parameters in update.optimizer.param_groups:
+                for parameters in update.groups():
                     parameters["lr"] = parameters["initial_lr"] * share
             with ExitStack() as stack:
                 for model in () if ends else self.method.models.values():
@@ -204,7 +206,8 @@ class Loop:
                 losses = update.step(batch)
                 self.accelerator.backward(losses["loss"] / size)
             if ends:
-                update.optimizer.step()
+                for optimizer in update.optimizers:
+                    optimizer.step()
             total = found.get("loss", 0) + losses["loss"].detach()
             found |= {name: value.detach() for name, value in losses.items()} | {"loss": total}
         if ends and self._average is not None:
@@ -237,7 +240,11 @@ class Loop:
         scaler = self.accelerator.scaler
         return {
             "models": {name: model.state_dict() for name, model in self._models.items()},
-            "optimizers": [update.optimizer.state_dict() for update in self.method.updates],
+            "optimizers": [
+                optimizer.state_dict()
+                for update in self.method.updates
+                for optimizer in update.optimizers
+            ],
             "scaler": scaler.state_dict() if scaler is not None else None,
             "average": self._average.state_dict() if self._average else None,
             "best": self._best,

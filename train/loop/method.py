@@ -61,15 +61,19 @@ class Update:
     """One change of weights for each batch. Methods with adversaries have several, in turn.
 
     Attributes:
-        optimizer: of the weights that change.
+        optimizers: of the weights that change; more than one where they change in other ways.
         step: from a batch to scalars by name; ``loss`` is minimised, all are reported. Of several
             updates the other names differ; ``loss`` is reported as their sum.
         rate: share of the highest learning rate at a fractional epoch; 0 is the start.
     """
 
-    optimizer: Optimizer
+    optimizers: list[Optimizer]
     step: Callable[[Batch], dict[str, Tensor]]
     rate: Callable[[float], float]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of weights of all optimisers."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
 
 class Method(ABC):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+from train.data import Sample
 from train.errors import TrainError
+from train.loop import Method
 from train.methods.baseline import BaselineMethod, BaselineSettings
 from train.methods.scr import ScrMethod, ScrSettings
-from train.methods.supervised import Supervised, SupervisedSettings
+from train.methods.supervised import EncoderSettings
 
 
 class Kind(NamedTuple):
-    """A method and what its settings must be."""
+    """A method, to be called with ``(settings, samples, seed, trained_on)``, and its settings."""
 
-    method: type[Supervised]
-    settings: type[SupervisedSettings]
+    method: Callable[[Any, Sequence[Sample], int, str], Method]
+    settings: type[EncoderSettings]
 
 
 METHODS = {"baseline": Kind(BaselineMethod, BaselineSettings), "scr": Kind(ScrMethod, ScrSettings)}

@@ -21,8 +21,8 @@ from train.loop.optimizer import make_optimizer, make_rate
 from train.losses import LabelSmoothedCrossEntropy, MetricLoss, metric_loss
 
 
-class SupervisedSettings(LoopSettings, OptimizerSettings):
-    """The keys that the YAML files of these methods share; the files say what each means."""
+class EncoderSettings(LoopSettings, OptimizerSettings):
+    """The keys that the YAML files of all methods share; the files say what each means."""
 
     architecture: str
     arguments: dict[str, Any]
@@ -34,6 +34,11 @@ class SupervisedSettings(LoopSettings, OptimizerSettings):
     identities_per_batch: int = Field(ge=2)
     images_per_identity: int = Field(ge=2)
     label_smoothing: float = Field(ge=0, lt=1)
+
+
+class SupervisedSettings(EncoderSettings):
+    """The keys of the methods with one loss of classification and one of distances."""
+
     metric_loss: MetricLoss | None
 
 
@@ -84,7 +89,7 @@ class Supervised(Method):
         self._draws = PKSampler(
             crops.labels,
             crops.cameras,
-            _shared(settings.identities_per_batch),
+            shared(settings.identities_per_batch),
             settings.images_per_identity,
             seed,
         )
@@ -94,7 +99,9 @@ class Supervised(Method):
         model = IdentityModel(self.network, self.parts(self.network), crops.classes)
         self.models = {"model": model}
         self.updates = [
-            Update(make_optimizer(model, settings), self.step, make_rate(settings, settings.epochs))
+            Update(
+                [make_optimizer(model, settings)], self.step, make_rate(settings, settings.epochs)
+            )
         ]
         self.description = Description(
             input=spec,
@@ -126,7 +133,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(dim=1) == labels).float().mean()
 
 
-def _shared(identities: int) -> int:
+def shared(identities: int) -> int:
     """Of a batch over all processes; each must get whole identities."""
     processes = PartialState().num_processes
     if identities % processes or identities // processes < 2:

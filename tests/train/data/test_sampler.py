@@ -52,6 +52,13 @@ def test_seed_and_epoch_decide_the_order() -> None:
     assert batches(1, 1) != batches(2, 1)
 
 
+def test_an_epoch_may_have_any_number_of_batches() -> None:
+    labels = [label for label in range(10) for _ in range(8)]
+    batches = list(PKSampler(labels, [1] * 80, 5, 4, batches=7))
+    assert len(batches) == len(PKSampler(labels, [1] * 80, 5, 4, batches=7)) == 7
+    assert batches[:4] == list(PKSampler(labels, [1] * 80, 5, 4))
+
+
 def test_a_repeated_image_is_changed_in_another_way() -> None:
     (batch,) = PKSampler([0, 1], [1, 1], 2, 4)  # one image an identity
     assert sorted(draw.image for draw in batch) == [0] * 4 + [1] * 4

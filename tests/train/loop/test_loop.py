@@ -63,7 +63,7 @@ def test_resumes_bit_for_bit(tmp_path: Path) -> None:
         def __init__(self) -> None:
             super().__init__(dropout=0.5)
             optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.1, amsgrad=True)
-            self.updates = [Update(optimizer, self.step, lambda epoch: 1 / (1 + epoch))]
+            self.updates = [Update([optimizer], self.step, lambda epoch: 1 / (1 + epoch))]
 
     def second_is_best(weights: dict[str, Tensor]) -> dict[str, float]:
         looks.append(len(looks))
@@ -106,8 +106,8 @@ def test_several_updates_take_turns(tmp_path: Path) -> None:
             nn.init.zeros_(self.other.weight)
             self.models = {"one": self.one, "other": self.other}
             self.updates = [
-                Update(torch.optim.SGD(self.one.parameters(), lr=1), self.up, lambda epoch: 1.0),
-                Update(torch.optim.SGD(self.other.parameters(), lr=1), self.down, lambda e: 0.5),
+                Update([torch.optim.SGD(self.one.parameters(), lr=1)], self.up, lambda e: 1.0),
+                Update([torch.optim.SGD(self.other.parameters(), lr=1)], self.down, lambda e: 0.5),
             ]
 
         def both(self) -> Tensor:
@@ -126,6 +126,38 @@ def test_several_updates_take_turns(tmp_path: Path) -> None:
     assert (loop.method.one.weight.item(), loop.method.other.weight.item()) == (4.0, -2.0)
     # before the updates of step n: n/2 up; after the first of them 1 + n/2
     assert loop.history[0].losses == {"loss": 1.0, "up": 0.75, "down": 1.75}
+
+
+def test_one_update_may_have_several_optimisers(tmp_path: Path) -> None:
+    """Plain descent of the weight, and of the bias with momentum: by hand, and after a stop."""
+
+    class Parted(Toy):
+        def __init__(self) -> None:
+            super().__init__()
+            linear = self.network[2]
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+            optimizers = [
+                torch.optim.SGD([linear.weight], lr=0.1),
+                torch.optim.SGD([linear.bias], lr=0.5, momentum=0.9),
+            ]
+            self.updates = [Update(optimizers, self.total, lambda epoch: 0.5)]
+
+        def total(self, batch: Batch) -> dict[str, Tensor]:
+            return {"loss": self.models["model"](torch.ones(1, 1, 2, 2)).sum()}
+
+    settings = loop_settings(epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        make_loop(tmp_path / "run", Parted, settings).fit(stop_after(1))
+    loop = make_loop(tmp_path / "run", Parted, settings, resume=True)
+    loop.fit(silent)
+    weights = loop.method.network.state_dict()
+    speed = bias = 0.0
+    for _ in range(8):  # two epochs of four batches, gradient 1
+        speed = 0.9 * speed + 1
+        bias -= 0.25 * speed
+    assert weights["2.weight"].flatten().tolist() == pytest.approx([-0.05 * 8] * 8)
+    assert weights["2.bias"].tolist() == pytest.approx([bias] * 2)
 
 
 def test_a_source_can_be_renewed_each_epoch(tmp_path: Path) -> None:

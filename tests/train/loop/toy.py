@@ -52,7 +52,7 @@ class Toy(Method):
         self.network = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(4, 2))
         self.models = {"model": self.network}
         optimizer = torch.optim.SGD(self.network.parameters(), lr=rate)
-        self.updates = [Update(optimizer, self.step, lambda epoch: 1.0)]
+        self.updates = [Update([optimizer], self.step, lambda epoch: 1.0)]
         samples = [Sample(Path(f"{number}.jpg"), number % 2, 1) for number in range(count)]
         self.made = Source(samples, Points(count), InOrder(count, size))
         self.seen: list[int] = []
