@@ -16,7 +16,8 @@ import numpy.typing as npt
 from reid_models import Encoder, Similarities, load_encoder
 from train.data import DataSet
 from train.errors import TrainError
-from train.evaluation import embed_data, evaluate, recommend
+from train.evaluation import How, Ranking, Search, embed_data, make_search, recommend
+from train.evaluation.embed import Progress
 
 CONFIDENCE = 0.95
 ROUNDS = 2000
@@ -49,10 +50,21 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of the two: its figures, and what they come from."""
+
+    measured: Measured
+    search: Search
+    ranking: Ranking
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two encoders beside each other.
 
     Attributes:
+        old: the encoder in use.
+        new: the one to replace it.
         gain: of mAP, the new one's less the old one's.
         better: whether the gain is above 0 with 95 % confidence.
         worse: whether it is below 0 with the same.
@@ -61,8 +73,8 @@ class Comparison:
     data: str
     queries: int
     identities: int
-    old: Measured
-    new: Measured
+    old: Side
+    new: Side
     gain: Interval
 
     @property
@@ -73,11 +85,16 @@ class Comparison:
     def worse(self) -> bool:
         return self.gain.high < 0
 
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return "better" if self.better else "worse" if self.worse else "not clear"
+
     def as_json(self) -> str:
         """What `camtrail encoder promote` asks for."""
         sides = {
             name: asdict(side) | {"thresholds": side.thresholds.model_dump()}
-            for name, side in (("old", self.old), ("new", self.new))
+            for name, side in (("old", self.old.measured), ("new", self.new.measured))
         }
         facts = {"format": FORMAT, "data": self.data, "protocol": PROTOCOL}
         counts = {"queries": self.queries, "identities": self.identities}
@@ -86,13 +103,27 @@ class Comparison:
 
 
 PROTOCOL = (
-    "Market-1501, cosine, average precision by trapezoid; "
-    f"{CONFIDENCE:.0%} intervals from {ROUNDS} bootstrap samples of identities"
+    f"{How().protocol}; {CONFIDENCE:.0%} intervals from {ROUNDS} bootstrap samples of identities"
 )
 
 
-def compare(old: Path, new: Path, data: DataSet, device: str = "auto", seed: int = 0) -> Comparison:
+def compare(
+    old: Path,
+    new: Path,
+    data: DataSet,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress = lambda images: None,
+) -> Comparison:
     """Measures both on the query and gallery part of ``data``.
+
+    Args:
+        old: an encoder file.
+        new: another.
+        data: crops that neither learned from.
+        device: of the encoders.
+        seed: of the bootstrap.
+        progress: called with the number of images that were embedded since the last call.
 
     Raises:
         TrainError: there are too few identities to say anything.
@@ -103,33 +134,33 @@ def compare(old: Path, new: Path, data: DataSet, device: str = "auto", seed: int
         raise TrainError(
             f"{data.name}: {len(people)} identity to search for; comparing needs two or more"
         )
-    sides = [_Side(path, load_encoder(path, device), data) for path in (old, new)]
+    encoders = [load_encoder(path, device) for path in (old, new)]
     weights = _bootstrap(np.array([sample.identity for sample in data.query]), seed)
-    before, after = (side.measured(weights) for side in sides)
-    gain = _interval(sides[1].precisions - sides[0].precisions, weights)
+    before, after = (
+        _side(path, encoder, data, weights, progress)
+        for path, encoder in zip((old, new), encoders, strict=True)
+    )
+    gain = _interval(after.ranking.precisions - before.ranking.precisions, weights)
     return Comparison(data.name, len(data.query), len(people), before, after, gain)
 
 
-class _Side:
-    def __init__(self, path: Path, encoder: Encoder, data: DataSet) -> None:
-        self._path, self._encoder = path, encoder
-        query, gallery = embed_data(encoder, data.query), embed_data(encoder, data.gallery)
-        self._ranking = evaluate(query, gallery)
-        self._thresholds = recommend(query, gallery)
-        self.precisions = self._ranking.precisions
-
-    def measured(self, weights: Vector) -> Measured:
-        return Measured(
-            file=str(self._path),
-            fingerprint=self._encoder.fingerprint,
-            mean_average_precision=_interval(self.precisions, weights),
-            rank1=round(float(self._ranking.cmc[0]), 4),
-            true_positive_rates={
-                f"{point.false_positive_rate:g}": round(point.true_positive_rate, 4)
-                for point in self._ranking.roc
-            },
-            thresholds=self._thresholds,
-        )
+def _side(path: Path, encoder: Encoder, data: DataSet, weights: Vector, progress: Progress) -> Side:
+    query = embed_data(encoder, data.query, progress)
+    gallery = embed_data(encoder, data.gallery, progress)
+    search = make_search(query, gallery, data, How())
+    ranking = search.ranking()
+    measured = Measured(
+        file=str(path),
+        fingerprint=encoder.fingerprint,
+        mean_average_precision=_interval(ranking.precisions, weights),
+        rank1=round(float(ranking.cmc[0]), 4),
+        true_positive_rates={
+            f"{point.false_positive_rate:g}": round(point.true_positive_rate, 4)
+            for point in ranking.roc
+        },
+        thresholds=recommend(query, gallery),
+    )
+    return Side(measured, search, ranking)
 
 
 def _bootstrap(identities: npt.NDArray[np.int64], seed: int) -> Vector:

@@ -97,6 +97,39 @@ def test_the_colour_baseline(
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ["eval", "--encoder", "histogram", "--data"],
+        ["cross-domain", "--encoder", "histogram", "--data"],
+        ["compare", "a.safetensors", "b.safetensors", "--data"],
+        ["ablate", "fidi", "--out", "study", "--data"],
+        ["reproduce", "--method", "scr", "--out", "run"],
+        ["results", "--out", "runs", "--data"],
+    ],
+)
+def test_data_to_learn_from_alone(
+    command: list[str],
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What cannot be measured is said before anything is loaded or trained."""
+    train = market / "bounding_box_train"
+    rows = [f"{p.parent.name}/{p.name},{p.name[:4]},{p.name[6]},1,0" for p in train.iterdir()]
+    names = "file,identity,camera_number,tracklet_number,time"
+    (market / "crops.csv").write_text("\n".join([names, *rows]) + "\n")
+    facts = {"format": "camtrail crops", "version": 1, "labels": "matched"}
+    (market / "dataset.json").write_text(json.dumps(facts))
+    monkeypatch.chdir(tmp_path)
+    assert in_process(monkeypatch, *command, f"crops:{market}") == 2
+    out, err = capsys.readouterr()
+    assert "has no test part (query and gallery) to measure on" in err.splitlines()[-1]
+    assert out == ""
+    assert {path.name for path in tmp_path.iterdir()} <= {"market"}
+
+
+@pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["eval", "--encoder", "none.safetensors", "--data", "x"], "no such encoder file"),

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from train.files import write_text
+
 
 @dataclass(frozen=True)
 class Row:
@@ -48,14 +50,10 @@ class Table:
 def write_tables(out: Path, title: str, tables: Sequence[Table]) -> None:
     """``out/tables.md`` and ``out/tables.json``; each appears whole or not at all."""
     text = f"# {title}\n\n" + "\n".join(table.markdown() for table in tables)
-    _write(out / "tables.md", text)
-    _write(out / "tables.json", json.dumps([asdict(table) for table in tables], indent=2) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    write_text(out / "tables.md", text)
+    write_text(
+        out / "tables.json", json.dumps([asdict(table) for table in tables], indent=2) + "\n"
+    )
 
 
 def _columns(rows: Iterable[Iterable[str]]) -> list[str]:

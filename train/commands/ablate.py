@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from train.commands.methods import Preset
-from train.commands.options import Changes, Data, Json, Seed, command_line, open_named
-from train.errors import TrainError
+from train.commands.options import Changes, Data, Json, Seed, command_line, open_to_measure
 
 if TYPE_CHECKING:
     from train.ablate.rows import Study
@@ -74,9 +73,7 @@ def _run(
     from train.ablate.rows import Study
     from train.ablate.tables import write_tables
 
-    opened = open_named(data)
-    if not opened.query:
-        raise TrainError(f"{data}: has no test part to measure on")
+    opened = open_to_measure(data)
     study = Study(opened, out, settings, changes or [], seed, command_line())
     title = f"{name} on {opened.name}, seed {seed}"
     for filled in tables(study):

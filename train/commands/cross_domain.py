@@ -10,7 +10,7 @@ from rich.table import Table
 
 from train.commands.embedder import ENCODER_HELP, Embedder
 from train.commands.evaluate import AveragePrecision, Metric, OtherCameras, Rerank
-from train.commands.options import DATA_HELP, Device, Json, open_named, print_values
+from train.commands.options import DATA_HELP, Device, Json, open_to_measure, print_values
 
 
 def cross_domain(
@@ -34,7 +34,7 @@ def cross_domain(
     from train.report import summary
 
     how = How(metric, average_precision, other_cameras, rerank=rerank)
-    opened = [open_named(name) for name in data]
+    opened = [open_to_measure(name) for name in data]
     rows: list[dict[str, Any]] = []
     for embedder in [Embedder(name, device) for name in encoders]:
         for found in opened:

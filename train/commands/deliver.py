@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from train.commands.options import Data, Device, Json, open_named, print_values
+from train.commands.options import Data, Device, Json, open_to_measure, print_values
+from train.commands.progress import progress_bar
 from train.errors import TrainError
 
 
@@ -32,7 +33,8 @@ def compare(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The one to replace it.")],
     data: Data,
     out: Annotated[
-        Path | None, typer.Option("--out", help="A .json file to write the comparison to.")
+        Path | None,
+        typer.Option("--out", help="A folder, or a .json file; the page stands beside it."),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -44,24 +46,37 @@ def compare(
     import json
 
     from train.compare import compare as measure
+    from train.comparison_page import write_comparison
+    from train.files import write_text
 
-    if out is not None and out.suffix != ".json":
-        raise TrainError(f"{out}: the comparison is a .json file")
-    comparison = measure(old, new, open_named(data), device)
+    file = _json_file(out) if out is not None else None
+    opened = open_to_measure(data)
+    with progress_bar("embedding", 2 * (len(opened.query) + len(opened.gallery))) as done:
+        comparison = measure(old, new, opened, device, progress=done)
     text = comparison.as_json()
-    if out is not None:
-        partial = out.with_name(out.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out)
+    if file is not None:
+        write_comparison(file.with_suffix(".html"), comparison)
+        write_text(file, text)
     if as_json:
         print_values(json.loads(text), as_json)
         return
-    for name, side in (("old", comparison.old), ("new", comparison.new)):
+    for name, side in (("old", comparison.old.measured), ("new", comparison.new.measured)):
         ap = side.mean_average_precision
         print(
             f"{name}  mAP {ap.value:.3f} ({ap.low:.3f} to {ap.high:.3f})  Rank-1 {side.rank1:.3f}  "
             f"thresholds {side.thresholds.accept:.3f} / {side.thresholds.new:.3f}  {side.file}"
         )
     gain = comparison.gain
-    verdict = "better" if comparison.better else "worse" if comparison.worse else "not clear"
-    print(f"gain of mAP {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}): {verdict}")
+    print(f"gain of mAP {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}): ", end="")
+    print(comparison.verdict)
+    if file is not None:
+        print(f"wrote {file} and {file.with_suffix('.html').name} beside it")
+
+
+def _json_file(out: Path) -> Path:
+    """Where the comparison goes; its folder is there before the work begins."""
+    file = out if out.suffix == ".json" else out / "comparison.json"
+    if out.suffix not in ("", ".json") and not out.is_dir():
+        raise TrainError(f"{out}: must be a folder or a .json file")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from train.commands.embedder import ENCODER_HELP, Embedder
-from train.commands.options import Data, Device, Json, open_named, print_values
+from train.commands.options import Data, Device, Json, open_to_measure, print_values
 
 Metric = Annotated[Literal["cosine", "euclidean"], typer.Option("--metric")]
 AveragePrecision = Annotated[
@@ -52,7 +52,7 @@ def evaluate_encoder(
 
     how = How(metric, average_precision, other_cameras, multi_query, tracklets, rerank)
     embedder = Embedder(encoder, device)
-    found = open_named(data)
+    found = open_to_measure(data)
     search = make_search(*embedder.test_part(found), found, how, embedder.torch_device)
     ranking = search.ranking()
     measured = {"encoder": encoder, "data": found.name, **summary(ranking, how)}

@@ -56,6 +56,23 @@ def open_named(name: str) -> DataSet:
     return data
 
 
+def open_to_measure(name: str) -> DataSet:
+    """As `open_named`.
+
+    Raises:
+        TrainError: the data have no test part.
+    """
+    from train.errors import TrainError
+
+    data = open_named(name)
+    if not data.query or not data.gallery:
+        raise TrainError(
+            f"{name}: has no test part (query and gallery) to measure on; give data that have "
+            "one (`camtrail-train data` shows what they hold)"
+        )
+    return data
+
+
 def print_values(values: dict[str, Any], as_json: bool, note: str = "") -> None:
     """One JSON object, or a line a value and a note, on stdout."""
     if as_json:

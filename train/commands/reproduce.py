@@ -16,10 +16,9 @@ from train.commands.options import (
     Resume,
     Seed,
     command_line,
-    open_named,
+    open_to_measure,
     print_values,
 )
-from train.errors import TrainError
 
 
 def reproduce(
@@ -40,9 +39,7 @@ def reproduce(
 
     chosen = recipe(method)
     settings = method_settings(chosen.method, "paper", [*chosen.changes, *(changes or [])])
-    opened = open_named(data)
-    if not opened.query:
-        raise TrainError(f"{data}: has no test part to measure on")
+    opened = open_to_measure(data)
     result = train_encoder(chosen.method, opened, out, settings, seed, resume, command_line())
     if not result:  # of several processes the first has it
         return

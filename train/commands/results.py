@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from train.commands.options import Changes, Data, command_line, open_named
+from train.commands.options import Changes, Data, command_line, open_to_measure
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many, from 0.")]
 Page = Annotated[
@@ -26,13 +26,12 @@ def results(
 
     camtrail-train results --out runs/results --page train/RESULTS.md
     """
+    from train.files import write_text
     from train.results import colour_histogram, markdown, run_all
 
-    opened = open_named(data)
+    opened = open_to_measure(data)
     lines = run_all(opened, out, range(seeds), changes or [], command_line())
     text = markdown(lines, colour_histogram(opened), opened, command_line())
     file = page or out / "RESULTS.md"
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    write_text(file, text)
     print(text, end="")

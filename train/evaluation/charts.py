@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from train.evaluation.spread import Spread
 
 WIDTH, HEIGHT = 560, 260  # of the drawing, of which the axes' labels take the margins
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
+_LEAST_RATE = 1e-4  # where the axis of false positives begins
+_CURVES = ("line", "second line")  # styles, in the order of the names
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -51,18 +54,55 @@ class Chart:
     height: float = HEIGHT
 
 
-def cmc_chart(ranking: Ranking) -> Chart:
-    """Share of queries with a hit among the first 1 .. K."""
-    count = len(ranking.cmc)
+def cmc_chart(rankings: Mapping[str, Ranking]) -> Chart:
+    """Share of queries with a hit among the first 1 .. K; a curve for each name, of one gallery."""
+    count = min(len(ranking.cmc) for ranking in rankings.values())
     x, y = _Axis(1, max(count, 2), _LEFT, WIDTH - _RIGHT), _vertical(1.0)
     shown = [rank for rank in (1, 5, 10, 20, 30, 40, 50) if rank <= count]
+    ranks = x(np.arange(1.0, count + 1))
     return Chart(
         title="Share of queries with a right image among the first so many",
         x_label="rank",
         x_ticks=[Tick(float(x(rank)), str(rank)) for rank in shown],
-        y_ticks=[Tick(float(y(share)), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)],
-        lines=[Line(_points(x(np.arange(1.0, count + 1)), y(ranking.cmc)), "CMC", "line")],
+        y_ticks=_quarters(y),
+        lines=[
+            Line(_points(ranks, y(ranking.cmc)), name, style)
+            for (name, ranking), style in zip(rankings.items(), _CURVES, strict=False)
+        ],
     )
+
+
+def roc_chart(spreads: Mapping[str, Spread]) -> Chart:
+    """Share of the pairs of one person that pass against that of two; a curve for each name.
+
+    Every edge of a histogram is a threshold, and so a point of the curve.
+    """
+    x, y = _Axis(math.log10(_LEAST_RATE), 0, _LEFT, WIDTH - _RIGHT), _vertical(1.0)
+    decades = [10.0**power for power in range(round(math.log10(_LEAST_RATE)), 1)]
+    return Chart(
+        title="Share of the pairs of one person that pass (TPR) against that of two (FPR)",
+        x_label="FPR",
+        x_ticks=[Tick(float(x(math.log10(rate))), f"{rate:g}") for rate in decades],
+        y_ticks=_quarters(y),
+        lines=[
+            Line(_roc(spread, x, y), name, style)
+            for (name, spread), style in zip(spreads.items(), _CURVES, strict=False)
+        ],
+    )
+
+
+def _roc(spread: Spread, x: _Axis, y: _Axis) -> str:
+    wrong, right = (
+        np.concatenate([[0.0], np.cumsum(_shares(counts))])
+        for counts in (spread.between, spread.within)
+    )
+    first = int(np.searchsorted(wrong, _LEAST_RATE, "right")) - 1  # the last on the left border
+    across = x(np.log10(np.clip(wrong[first:], _LEAST_RATE, 1.0)))
+    return _points(across, y(np.minimum(right[first:], 1.0)))
+
+
+def _quarters(y: _Axis) -> list[Tick]:
+    return [Tick(float(y(share)), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
 def spread_chart(spread: Spread, ranking: Ranking, squared: bool) -> Chart:

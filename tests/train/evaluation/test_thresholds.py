@@ -31,6 +31,15 @@ def test_it_is_the_share_of_other_people_in_other_cameras(sizes: tuple[int, int]
     assert found.new == pytest.approx(np.quantile(similarities, 1 - 1e-2), abs=1e-4)
 
 
+@pytest.mark.parametrize(("sign", "wanted"), [(1, 0.9999), (-1, -0.9999)])
+def test_everybody_alike(sign: int, wanted: float) -> None:
+    """What a training that has collapsed gives; a threshold lies within (-1, 1)."""
+    one = np.ones((4, 3), np.float32)
+    people, cameras = np.array([1, 1, 2, 2]), np.array([1, 2, 1, 2])
+    found = recommend(Features(one, people, cameras), Features(sign * one, people, cameras))
+    assert (found.accept, found.new) == (wanted, wanted)
+
+
 def test_nobody_to_tell_apart() -> None:
     alone = Features(np.eye(3), np.ones(3, int), np.arange(3))
     with pytest.raises(TrainError, match="two people in two cameras"):
