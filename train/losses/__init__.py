@@ -7,6 +7,7 @@ from train.losses.contrastive import ContrastiveLoss
 from train.losses.cross_entropy import LabelSmoothedCrossEntropy
 from train.losses.fidi import FIDILoss
 from train.losses.metric import MetricLoss, metric_loss
+from train.losses.reconstruction import ReconstructionLoss, reconstruction_loss
 from train.losses.triplet import TripletLoss
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "FIDILoss",
     "LabelSmoothedCrossEntropy",
     "MetricLoss",
+    "ReconstructionLoss",
     "TripletLoss",
     "metric_loss",
+    "reconstruction_loss",
 ]
