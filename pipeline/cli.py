@@ -28,6 +28,8 @@ app = typer.Typer(
 
 crops = typer.Typer(help="The pictures of people that the cameras collected.", no_args_is_help=True)
 app.add_typer(crops, name="crops")
+encoder = typer.Typer(help="The encoder in use, and the way to a better one.", no_args_is_help=True)
+app.add_typer(encoder, name="encoder")
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="The site.yaml to use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -172,6 +174,20 @@ def confirm(
     command.run(_load(site), identity, tracklet or [], by, as_json=json)
 
 
+@app.command(epilog="Example: camtrail viewer site.yaml --port 8600")
+def viewer(
+    site: SiteFile = DEFAULT_SITE,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; loopback only, since there is no login yet.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8600,
+) -> None:
+    """Watch and search in a browser: who was where, a person's way, search by picture."""
+    from pipeline.viewer.command import serve
+
+    serve(_load(site), host, port)
+
+
 @crops.command(
     epilog="Example: camtrail crops export site.yaml --out crops --labels confirmed --since 30d"
 )
@@ -212,6 +228,47 @@ def export(
     from pipeline.crops.command import run as command
 
     command(_load(site), out, labels, since, until, camera or [], min_quality, test, as_json=json)
+
+
+@encoder.command(epilog="Example: camtrail encoder info site.yaml --json")
+def info(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Say which encoder is in use, which were before, and whether the gallery is its."""
+    from pipeline.encoders.command import run_info
+
+    run_info(_load(site), as_json=json)
+
+
+@encoder.command(
+    epilog="Example: camtrail encoder promote runs/mine/encoder.safetensors site.yaml "
+    "--comparison comparison.json"
+)
+def promote(
+    file: Annotated[Path, typer.Argument(metavar="ENCODER", help=".safetensors or .onnx")],
+    site: SiteFile = DEFAULT_SITE,
+    comparison: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What `camtrail-train compare --out` wrote."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Whatever the comparison says, or without one.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Take a better encoder into use; the gallery is embedded anew from its crops.
+
+    Everybody keeps their identity. A running site changes over by itself, within seconds.
+    """
+    from pipeline.encoders.command import run_promote
+
+    run_promote(_load(site), file, comparison, force=force, as_json=json)
+
+
+@encoder.command(epilog="Example: camtrail encoder rollback site.yaml")
+def rollback(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Take the encoder that was in use before the last promotion again."""
+    from pipeline.encoders.command import run_rollback
+
+    run_rollback(_load(site), as_json=json)
 
 
 @app.command(epilog="Example: camtrail evaluate site.yaml --truth truth --json")

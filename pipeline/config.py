@@ -1,7 +1,8 @@
 """``site.yaml``: one strict model of the configuration.
 
 Unknown keys, wrong types and keys given twice are errors that name their place and what would be
-allowed. ``${NAME}`` comes from the environment. Relative paths are relative to the file.
+allowed. ``${NAME}`` comes from the environment. Relative paths are relative to the file. An encoder
+that was promoted stands above ``encoder.path`` (see `pipeline.encoders.current`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -337,7 +339,7 @@ def _substitute(value: Any, path: Path, budget: Iterator[int]) -> Any:
 
 
 def _resolve(site: Site, base: Path) -> Site:
-    """Makes the file's relative paths absolute."""
+    """Makes the file's relative paths absolute; takes the encoder that is in use."""
     cameras = {
         name: camera
         if camera.live
@@ -348,10 +350,13 @@ def _resolve(site: Site, base: Path) -> Site:
     detector = site.detector
     if weights.exists() or "/" in site.detector.weights:
         detector = detector.model_copy(update={"weights": str(weights)})
-    encoder = site.encoder.model_copy(update={"path": base / site.encoder.path})
+    data_dir = base / site.data_dir
+    encoder = site.encoder.model_copy(
+        update={"path": Encoders(data_dir).in_use(base / site.encoder.path)}
+    )
     return site.model_copy(
         update={
-            "data_dir": base / site.data_dir,
+            "data_dir": data_dir,
             "cameras": cameras,
             "detector": detector,
             "encoder": encoder,

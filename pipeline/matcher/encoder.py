@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.config import Site
+from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 from pipeline.store import Store
+from pipeline.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from pipeline.encoders.reembed import Reembedded
 
 _FACT = "encoder"
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +39,52 @@ class EncoderFacts:
     new: float | None
 
 
-def encoder_facts(path: Path, store: Store) -> EncoderFacts:
-    """The facts about the encoder file.
+def encoder_facts(site: Site, store: Store) -> EncoderFacts:
+    """The facts about the site's encoder file. Where it was promoted since the matcher last ran,
+    the gallery changes over to it first.
 
     Raises:
         CamtrailError: it is missing or no encoder, or not the one whose embeddings the store has.
     """
+    path = site.encoder.path
     try:
         state = path.stat()
     except OSError as error:
         raise CamtrailError(f"{path}: the encoder cannot be read: {error.strerror}") from None
     seen = f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
     known = json.loads(store.fact(_FACT) or "{}")
-    facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _read_apart(path)
+    facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _apart(_read, path)
     stored = store.fact("fingerprint")
-    if stored and stored != facts.fingerprint:
+    if stored and stored != facts.fingerprint and _promoted(site, facts):
+        result = _apart(_change_over, site)
+        log.info("the gallery has changed over to another encoder", **asdict(result))
+    elif stored and stored != facts.fingerprint:
         raise CamtrailError(
             f"{path}: its fingerprint is {facts.fingerprint}, but the gallery was made by "
             f"{stored}: embeddings of two encoders cannot be compared. Give `encoder.path` the "
-            "former file again, or start a new `data_dir`"
+            "former file again, take this one into use with `camtrail encoder promote`, or start "
+            "a new `data_dir`"
         )
     if known.get("file") != seen:
         store.remember(_FACT, json.dumps({"file": seen, "facts": asdict(facts)}))
     return facts
 
 
-def _read_apart(path: Path) -> EncoderFacts:
+def _promoted(site: Site, facts: EncoderFacts) -> bool:
+    record = Encoders(site.data_dir).read()
+    return record is not None and record.used[-1].fingerprint == facts.fingerprint
+
+
+def _apart(function: Callable[[T], R], argument: T) -> R:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_read, path).result()
+        return pool.submit(function, argument).result()
+
+
+def _change_over(site: Site) -> Reembedded:
+    from pipeline.encoders.reembed import change_over
+
+    return change_over(site)
 
 
 def _read(path: Path) -> EncoderFacts:

@@ -336,7 +336,7 @@ class Engine:
     def _repair(self) -> None:
         """Groups the newest tracklets anew, and moves those that belong elsewhere."""
         known = (*self._recent.values(), *self._tracklets.values())
-        decided = [t for t in known if t.assignment is not None]
+        decided = [t for t in known if t.assignment is not None and t.embedding is not None]
         newest = sorted(decided, key=_by_end)[-MOST:]
         those = sorted((t for t in newest if self._people.has(t)), key=lambda t: t.order)
         if those:

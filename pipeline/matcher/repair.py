@@ -218,15 +218,16 @@ def look_back(
     timelines: Mapping[int, Timeline],
     topology: Topology,
 ) -> Recent:
-    """Decided tracklets, in their order, and behind them what else their identities have."""
+    """Decided tracklets with embeddings, in their order, and behind them what else their identities
+    have."""
     labels = [t.assignment.identity for t in tracklets if t.assignment is not None]
     embeddings = [t.embedding for t in tracklets if t.embedding is not None]
     owners, parties = list(range(len(tracklets))), [[t.visit] for t in tracklets]
     keys = {t.key for t in tracklets}
     for identity in sorted(set(labels)):
         older = [visit for visit in timelines[identity] if visit.key not in keys]
-        if older:
-            prototypes = gallery.prototypes(identity)
+        prototypes = gallery.prototypes(identity)
+        if older and prototypes:  # none where another encoder found no crop of it
             own = [embedding for key, embedding in prototypes.items() if key not in keys]
             own = own or list(prototypes.values())  # all the best were recent
             embeddings += own

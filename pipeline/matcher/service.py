@@ -80,7 +80,7 @@ def make_engine(site: Site, store: Store, wait_for_all: bool = False) -> Engine:
     Raises:
         CamtrailError: the encoder cannot be used, or is not that of the store.
     """
-    facts = encoder_facts(site.encoder.path, store)
+    facts = encoder_facts(site, store)
     thresholds = Thresholds.of(site.matcher, facts.accept, facts.new)
     return Engine.restore(
         store.snapshot(),

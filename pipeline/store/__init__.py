@@ -7,6 +7,7 @@ One process writes (the matcher); any number read at the same time, also while n
 [1, 2, 3]
 """
 
+from pipeline.store.embeddings import Unembedded
 from pipeline.store.rows import (
     Batch,
     CameraRecord,
@@ -45,6 +46,7 @@ __all__ = [
     "StoredTracklet",
     "StoredVisit",
     "TrackRow",
+    "Unembedded",
     "Verdict",
     "Visit",
 ]

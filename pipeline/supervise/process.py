@@ -86,6 +86,11 @@ class Process:
         if self._child is not None:
             self._child.terminate()
 
+    def revive(self) -> None:
+        """Lets `poll` start it again after `terminate`, unless it has ended."""
+        if self.state is State.STOPPED:
+            self.state, self._due = State.WAITING, 0.0
+
     def kill(self) -> None:
         """Kills it; `poll` then finds it dead."""
         if self._child is not None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from pipeline import telemetry
 from pipeline.bus import EmbeddedServer, Keys, connect, drained
 from pipeline.config import Site
+from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 from pipeline.supervise.announce import announce_lost, announce_starting
 from pipeline.supervise.policy import RestartPolicy
@@ -44,6 +45,8 @@ class Supervisor:
         self._redis = _Redis(EmbeddedServer(site)) if site.redis == "embedded" else None
         self._status: Status | None = None
         self._announcing: list[threading.Thread] = []
+        self._encoders = Encoders(site.data_dir)
+        self._encoder_stamp = self._encoders.stamp()
         path = str(site_path.absolute())
         logs = site.data_dir / "logs"
         self._workers = [
@@ -79,6 +82,9 @@ class Supervisor:
         """Starts what is due, and looks after what has died."""
         if self._redis is not None:
             self._redis.poll()
+        if (stamp := self._encoders.stamp()) != self._encoder_stamp:
+            self._encoder_stamp = stamp
+            self._change_encoder()
         for process in (self._matcher, *self._workers):
             before = process.pid
             if process.poll():
@@ -105,12 +111,16 @@ class Supervisor:
     def stop(self) -> None:
         """Stops the workers, then the matcher when it has drained the stream, then Redis."""
         log.info("stopping")
-        self._stop(self._workers)
-        if not self._matcher.stopped():
-            self._drain()
-        self._stop([self._matcher])
+        self._stop_work()
         if self._redis is not None:
             self._redis.server.stop()
+
+    def _change_encoder(self) -> None:
+        """Stops what works with the former encoder; `poll` starts it again with the other one."""
+        log.info("another encoder is in use; changing over")
+        self._stop_work()
+        for process in (self._matcher, *self._workers):
+            process.revive()
 
     def kill(self) -> None:
         """Ends whatever still runs, at once."""
@@ -164,6 +174,12 @@ class Supervisor:
         thread = threading.Thread(target=announce, name=f"lost-{camera}", daemon=True)
         thread.start()
         self._announcing.append(thread)
+
+    def _stop_work(self) -> None:
+        self._stop(self._workers)
+        if not self._matcher.stopped():
+            self._drain()
+        self._stop([self._matcher])
 
     def _stop(self, processes: Sequence[Process]) -> None:
         for process in processes:

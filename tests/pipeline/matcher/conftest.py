@@ -39,6 +39,15 @@ def write_encoder(path: Path, seed: int) -> str:
     return load_encoder(path, device="cpu").fingerprint
 
 
+def yard(data_dir: Path, encoder: Path) -> Site:
+    return Site(
+        site="yard",
+        data_dir=data_dir,
+        encoder=Encoder(path=encoder),  # type: ignore[call-arg]
+        cameras={name: Camera(source=f"{name}.mp4") for name in "abc"},  # type: ignore[call-arg]
+    )
+
+
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """An encoder file and its fingerprint."""
@@ -49,20 +58,16 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture(scope="session")
 def encoder_fact(encoder: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a matcher remembers of the encoder once it has read the file."""
-    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('store') / 's.sqlite'}") as store:
-        assert encoder_facts(encoder[0], store) == EncoderFacts(encoder[1], 0.6, 0.5)
+    site = yard(tmp_path_factory.mktemp("store"), encoder[0])
+    with Store.open(site.store_url) as store:
+        assert encoder_facts(site, store) == EncoderFacts(encoder[1], 0.6, 0.5)
         return store.fact("encoder") or ""
 
 
 @pytest.fixture
 def site(tmp_path: Path, encoder: tuple[Path, str], encoder_fact: str) -> Site:
     """A site whose matcher need not read the encoder again, which takes seconds."""
-    site = Site(
-        site="yard",
-        data_dir=tmp_path / "data",
-        encoder=Encoder(path=encoder[0]),  # type: ignore[call-arg]
-        cameras={name: Camera(source=f"{name}.mp4") for name in "abc"},  # type: ignore[call-arg]
-    )
+    site = yard(tmp_path / "data", encoder[0])
     with Store.open(site.store_url) as store:
         store.remember("encoder", encoder_fact)
     return site

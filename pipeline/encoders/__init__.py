@@ -1,0 +1,1 @@
+"""Which encoder a site uses, and the way from one to the next."""
