@@ -18,6 +18,7 @@ densenet121                6.96 1024          2.01
 resnet50(_ibn_a)          23.51 2048          4.05
 resnet101(_ibn_a)         42.50 2048          6.48
 scr                       69.86 3328          9.31
+dgnet                     31.90 1024          2.68
 ================= ============= ==== =============
 """
 
@@ -30,6 +31,7 @@ from typing import Any
 
 from reid_models.errors import EncoderError
 from reid_models.networks.densenet import densenet121
+from reid_models.networks.dgnet import dgnet
 from reid_models.networks.network import Network
 from reid_models.networks.osnet import osnet
 from reid_models.networks.resnet import RESNETS, resnet
@@ -43,6 +45,7 @@ _BUILDERS: dict[str, Callable[..., Network]] = {
     "osnet_x1_0": partial(osnet, "osnet_x1_0", 1.0),
     "osnet_x0_25": partial(osnet, "osnet_x0_25", 0.25),
     "scr": scr,
+    "dgnet": dgnet,
 }
 
 

@@ -44,6 +44,7 @@ class StripeNet(Network):
         super().__init__()
         self.backbone = "stripenet"
         self.dimension = dimension
+        self.width = _WIDTHS[-1]  # channels of the last map
         self.stem = nn.Sequential(
             nn.Conv2d(3, _WIDTHS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(_WIDTHS[0]), nn.ReLU()
         )
@@ -52,7 +53,7 @@ class StripeNet(Network):
             *(_Block(i, o, s) for i, o, s in zip(inputs, _WIDTHS, _STRIDES, strict=True))
         )
         self.stripes = nn.AdaptiveAvgPool2d((stripes, 1))
-        self.project = nn.Linear(_WIDTHS[-1] * (stripes + 1), dimension, bias=False)
+        self.project = nn.Linear(self.width * (stripes + 1), dimension, bias=False)
         self.neck = bn_neck(dimension)
 
     def maps_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
