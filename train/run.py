@@ -16,10 +16,10 @@ from accelerate.utils import set_seed
 from safetensors import SafetensorError
 from torch import Tensor
 
-from reid_models import load_encoder, save_encoder
+from reid_models import Similarities, load_encoder, save_encoder
 from train.data import DataSet, Sample
 from train.errors import TrainError
-from train.evaluation import embed_data, evaluate, recommend
+from train.evaluation import Features, embed_data, evaluate, recommend
 from train.files import write_text
 from train.loop import Epoch
 from train.loop.accelerator import make_accelerator
@@ -163,7 +163,7 @@ class _Run:
         gallery = embed_data(encoder, self._data.gallery)
         measured = {"data": self._data.name, **summary(evaluate(query, gallery))}
         final = description.model_copy(
-            update={"metrics": [measured], "thresholds": recommend(query, gallery)}
+            update={"metrics": [measured], "thresholds": _thresholds(query, gallery)}
         )
         with _saving(file):
             save_encoder(file, network, final)
@@ -183,6 +183,15 @@ class _Run:
             return {"rank1": float(ranking.cmc[0]), "map": ranking.mean_average_precision}
 
         return validate
+
+
+def _thresholds(query: Features, gallery: Features) -> Similarities | None:
+    """Those that the encoder recommends; None where the test part is too small to say."""
+    try:
+        return recommend(query, gallery)
+    except TrainError as error:
+        print(f"the encoder recommends no thresholds: {error}", file=sys.stderr)
+        return None
 
 
 @contextmanager

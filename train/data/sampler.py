@@ -57,6 +57,11 @@ class PKSampler(Sampler[list[Draw]]):
             self._groups[label][camera].append(index)
         if identities < 2 or images < 2:
             raise TrainError("a batch needs at least 2 identities with at least 2 images each")
+        if len(self._groups) < 2:
+            raise TrainError(
+                f"the training part shows {len(self._groups)} identity; learning to tell people "
+                "apart needs two or more"
+            )
         if identities > len(self._groups):
             raise TrainError(
                 f"a batch of {identities} identities cannot be drawn from {len(self._groups)}; "

@@ -21,7 +21,10 @@ def prepare_folder(out: Path, resume: bool) -> None:
         TrainError: there is something in it, or with ``resume`` no checkpoint.
     """
     if resume and not (out / NAME).is_file():
-        raise TrainError(f"{out}: there is no {NAME} to resume from")
+        raise TrainError(
+            f"{out}: there is no {NAME} to resume from: the first is written after the first "
+            "epoch; begin again, in a new folder"
+        )
     if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainError(f"{out}: exists and is not empty; choose another folder, or --resume")
     out.mkdir(parents=True, exist_ok=True)

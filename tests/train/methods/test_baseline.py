@@ -44,6 +44,21 @@ def test_learns_and_writes_what_it_promises(market: Path, tmp_path: Path) -> Non
     ]
 
 
+def test_a_test_part_of_one_person_recommends_no_thresholds(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was trained for hours is kept, whatever can be said of it."""
+    for path in (*(market / "query").iterdir(), *(market / "bounding_box_test").iterdir()):
+        if not path.name.startswith("0009"):
+            path.unlink()
+    out = tmp_path / "run"
+    train_encoder("baseline", load_folder(market, "m"), out, small("baseline", "epochs=1"))
+    assert "recommends no thresholds: thresholds need two people" in capsys.readouterr().err
+    description = load_encoder(out / "encoder.safetensors", "cpu").description
+    assert description.thresholds is None
+    assert description.metrics == [json.loads((out / "run.json").read_text())["metrics"]]
+
+
 def test_the_record_says_where_the_run_came_from(market: Path, tmp_path: Path) -> None:
     data = load_folder(market, "m")
     result = train_encoder(
