@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,70 @@ def test_a_clean_stop_leaves_nothing_behind_and_a_second_run_is_refused(path: Pa
     assert store.counts().missing == 0
     stored = {record.camera: record for record in store.cameras()}
     assert set(stored) == set(site.cameras)
+
+
+def test_a_running_site_changes_over_to_another_encoder(tmp_path: Path) -> None:
+    path, site = small_site(tmp_path / "site", 40)
+    promoted = other_description(site.encoder.path, tmp_path / "promoted.safetensors")
+    run = Run(path)
+    try:
+        assert wait_for(lambda: stored_identities(site), 120)
+        before = stored_identities(site)
+        command = [sys.executable, "-m", "pipeline.cli", "encoder", "promote", str(promoted)]
+        answer = subprocess.run(
+            [*command, str(path), "--force", "--json"], capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        said = json.loads(answer.stdout)
+        assert said["changed_over"] is True
+        assert said["reembedded"] >= len(before)
+        assert said["without_crops"] == 0
+        read = [(CameraState.ENDED, 400)] * len(site.cameras)
+        assert wait_for(lambda: camera_states(site) == read, 240)
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(60) == 0
+    finally:
+        run.end()
+    with Store.open(site.store_url, read_only=True) as store:
+        assert store.fact("fingerprint") == said["fingerprint"]
+        counts = store.counts()
+    assert (counts.duplicates, counts.missing, counts.undecided) == (0, 0, 0)
+    made_by = query(site, "SELECT DISTINCT fingerprint FROM tracklets WHERE crops > 0")
+    assert {row[0] for row in made_by} == {said["former"], said["fingerprint"]}
+    assert before <= {row[0] for row in query(site, "SELECT id FROM identities")}
+    across = query(
+        site,
+        "SELECT 1 FROM tracklets a JOIN tracklets b USING (identity) "
+        "WHERE a.fingerprint < b.fingerprint",
+    )
+    assert across  # whom the former encoder saw, the other one finds again
+
+
+def other_description(encoder: Path, target: Path) -> Path:
+    """The same network in a file of another fingerprint."""
+    from reid_models import save_encoder
+    from reid_models.weights import read_encoder
+
+    model, description = read_encoder(encoder)
+    save_encoder(target, model, description.model_copy(update={"flip": True}))
+    return target
+
+
+def query(site: Site, text: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(site.data_dir / "camtrail.sqlite") as store:
+        return store.execute(text).fetchall()
+
+
+def stored_identities(site: Site) -> set[int]:
+    try:
+        return {row[0] for row in query(site, "SELECT id FROM identities")}
+    except sqlite3.OperationalError:  # not there yet
+        return set()
+
+
+def camera_states(site: Site) -> list[tuple[CameraState, int]]:
+    with Store.open(site.store_url, read_only=True) as store:
+        return [(record.state, record.frames) for record in store.cameras()]
 
 
 def test_the_children_stop_when_the_supervisor_is_killed(path: Path) -> None:
