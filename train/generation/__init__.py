@@ -1,0 +1,1 @@
+"""Generated images, and what can be measured on them."""
