@@ -1,0 +1,208 @@
+"""What the store knows of a few identities or tracklets: names, pictures, decisions.
+
+Every query is for given numbers and by an index, however large the store is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, Select, and_, func, select
+
+from pipeline.records import TrackletKey
+from pipeline.store import Correction
+from pipeline.store.schema import corrections, crops, events, identities, meta, tracklets
+
+
+class CropName(NamedTuple):
+    """A kept picture: the number of its tracklet, and of the update that brought it."""
+
+    tracklet: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision on a tracklet, in event time; None where there was nothing to compare with.
+
+    ``terms`` are the parts of the score by name, where the matcher gave them.
+    """
+
+    time: float
+    decision: str
+    identity: int | None
+    former: int | None
+    similarity: float | None
+    runner_up: float | None
+    rule: str
+    terms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """``time`` is about when it was taken, ``quality`` in [0, 1]."""
+
+    name: CropName
+    time: float
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrackletDetail:
+    """A tracklet: its decisions, the one that holds last; pictures in order of time; and who
+    confirmed that it shows its identity, if anybody did.
+    """
+
+    key: TrackletKey
+    open: bool
+    crops: int
+    decisions: Sequence[Decided]
+    pictures: Sequence[KeptPicture]
+    best: CropName | None
+    confirmed_by: str | None
+
+
+class Present(NamedTuple):
+    """Somebody in view, as far as the matcher has decided."""
+
+    tracklet: int
+    camera: str
+    identity: int
+    start: float
+    end: float
+
+
+class Details:
+    """Queries. For any number of threads."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder.resolve()
+
+    def fingerprint(self) -> str:
+        """Of the encoder whose embeddings are compared; empty before the first."""
+        query = select(meta.c.value).where(meta.c.key == "fingerprint")
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or ""
+
+    def names(self, numbers: Collection[int]) -> dict[int, str]:
+        """Of the identities that have one."""
+        i = identities.c
+        query = select(i.id, i.name).where(i.id.in_(numbers), i.name.is_not(None))
+        return {row.id: row.name for row in self._all(query)}
+
+    def best_crops(self, numbers: Collection[int]) -> dict[int, CropName]:
+        """The best picture of each identity."""
+        t, c = tracklets.c, crops.c
+        rank = func.row_number().over(
+            partition_by=t.identity, order_by=(t.thumbnail_quality.desc(), t.id)
+        )
+        ranked = (
+            select(t.identity, t.id, t.crop, rank.label("rank"))
+            .where(t.identity.in_(numbers), t.crop.is_not(None))
+            .subquery()
+        )
+        query = (
+            select(ranked.c.identity, c.tracklet, c.seq)
+            .join(crops, and_(c.tracklet == ranked.c.id, c.file == ranked.c.crop))
+            .where(ranked.c.rank == 1)
+        )
+        return {row.identity: CropName(row.tracklet, row.seq) for row in self._all(query)}
+
+    def became(self, identity: int) -> int | None:
+        """Who the last tracklet that left an identity was given to; None where there was none."""
+        e = events.c
+        moved = select(func.max(e.id)).where(e.former == identity).scalar_subquery()
+        query = select(tracklets.c.identity).join(events, e.tracklet == tracklets.c.id)
+        with self._engine.connect() as connection:
+            now: int | None = connection.scalar(query.where(e.id == moved))
+            return now
+
+    def tracklets(self, numbers: Sequence[int]) -> dict[int, TrackletDetail]:
+        """By their numbers."""
+        t = tracklets.c
+        decisions, pictures = self._decisions(numbers), self._pictures(numbers)
+        confirmed = self._confirmed(numbers)
+        found = {}
+        for row in self._all(select(tracklets).where(t.id.in_(numbers))):
+            own = pictures[row.id]
+            found[row.id] = TrackletDetail(
+                key=TrackletKey(row.camera, row.run, row.track),
+                open=row.open,
+                crops=row.crops,
+                decisions=decisions[row.id],
+                pictures=[picture for _, picture in own],
+                best=next((p.name for file, p in own if file == row.crop), None),
+                confirmed_by=confirmed.get((row.id, row.identity)),
+            )
+        return found
+
+    def crop_file(self, name: CropName) -> Path | None:
+        """The file of a picture; None where there is none, or it lies outside of their folder."""
+        c = crops.c
+        query = select(c.file).where(c.tracklet == name.tracklet, c.seq == name.seq)
+        with self._engine.connect() as connection:
+            file: str | None = connection.scalar(query)
+        if file is None:
+            return None
+        path = (self._folder / file).resolve()
+        return path if path.is_relative_to(self._folder) and path.is_file() else None
+
+    def present(self) -> list[Present]:
+        """Who is in view now, the last come first."""
+        t = tracklets.c
+        query = (
+            select(t.id, t.camera, t.identity, t.start, t.end)
+            .where(t.open, ~t.ended, t.identity.is_not(None))
+            .order_by(t.start.desc(), t.id)
+        )
+        return [Present(*row) for row in self._all(query)]
+
+    def _decisions(self, numbers: Sequence[int]) -> defaultdict[int, list[Decided]]:
+        found: defaultdict[int, list[Decided]] = defaultdict(list)
+        query = select(events).where(events.c.tracklet.in_(numbers)).order_by(events.c.id)
+        for row in self._all(query):
+            reason = json.loads(row.reason)
+            rule = reason.pop("rule", "")
+            found[row.tracklet].append(
+                Decided(
+                    time=row.time,
+                    decision=row.decision,
+                    identity=row.identity,
+                    former=row.former,
+                    similarity=row.similarity,
+                    runner_up=row.runner_up,
+                    rule=str(rule),
+                    terms={k: v for k, v in reason.items() if isinstance(v, (int, float))},
+                )
+            )
+        return found
+
+    def _pictures(self, numbers: Sequence[int]) -> defaultdict[int, list[tuple[str, KeptPicture]]]:
+        """By tracklet, each with its file."""
+        c = crops.c
+        found: defaultdict[int, list[tuple[str, KeptPicture]]] = defaultdict(list)
+        query = select(crops).where(c.tracklet.in_(numbers)).order_by(c.tracklet, c.time, c.seq)
+        for row in self._all(query):
+            picture = KeptPicture(CropName(row.tracklet, row.seq), row.time, row.quality)
+            found[row.tracklet].append((row.file, picture))
+        return found
+
+    def _confirmed(self, numbers: Sequence[int]) -> dict[tuple[int, int], str]:
+        """The last who confirmed, by tracklet and identity."""
+        c = corrections.c
+        query = (
+            select(c.tracklet, c.identity, c.author)
+            .where(c.tracklet.in_(numbers), c.kind == Correction.CONFIRM.value)
+            .order_by(c.time, c.id)
+        )
+        return {(row.tracklet, row.identity): row.author for row in self._all(query)}
+
+    def _all(self, query: Select[Any]) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).all()

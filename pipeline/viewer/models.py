@@ -1,0 +1,168 @@
+"""What the API answers. Times are seconds since the epoch, of capture; lengths are seconds."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(_Model):
+    """What was wrong and what to do about it."""
+
+    detail: str
+
+
+class Health(_Model):
+    """What a camera's worker said of itself within the last seconds."""
+
+    state: str
+    fps: float
+    delay: float = Field(description="seconds that it lags behind the present; 0 for a file")
+    tracks: int = Field(description="persons in view")
+    frames: int
+    reconnects: int
+    spooled: int = Field(description="messages that the matcher has not yet committed")
+    message: str
+
+
+class Camera(_Model):
+    """One camera."""
+
+    camera: str
+    live: bool
+    health: Health | None = Field(description="null: its worker does not run, or Redis is away")
+
+
+class Cameras(_Model):
+    """All cameras of the site."""
+
+    site: str
+    cameras: list[Camera]
+    redis: str = Field(description="empty, or why it cannot be reached")
+    matcher: bool = Field(description="whether the matcher runs")
+    store: str = Field(description="empty, or why nothing can be read")
+
+
+class Identity(_Model):
+    """One person."""
+
+    identity: int
+    name: str | None
+    first_seen: float
+    last_seen: float
+    visits: int
+    cameras: list[str] = Field(description="in the order of the first visits")
+    crop: str | None = Field(description="address of the best picture")
+
+
+class Identities(_Model):
+    """A page of the list."""
+
+    identities: list[Identity]
+    total: int = Field(description="of all pages")
+    next: str | None = Field(description="`after` of the next page; null: there is none")
+    version: int = Field(description="of the list; see the event `identities`")
+
+
+class Crop(_Model):
+    """One picture of a tracklet."""
+
+    url: str
+    time: float
+    quality: float
+
+
+class Decision(_Model):
+    """One decision of the matcher on a tracklet."""
+
+    time: float
+    decision: str
+    identity: int | None = Field(description="null: undecided again")
+    former: int | None
+    similarity: float | None = Field(description="cosine, in [-1, 1]")
+    runner_up: float | None = Field(description="similarity of the next best that was possible")
+    rule: str
+    terms: dict[str, float] = Field(description="the parts of the score by name")
+
+
+class Visit(_Model):
+    """One tracklet of a person: a stay in the view of a camera without a break."""
+
+    tracklet: int
+    key: str = Field(description="CAMERA/RUN/TRACK")
+    camera: str
+    start: float
+    end: float
+    gap: float | None = Field(
+        description="seconds since the end of all visits before; negative where they overlap"
+    )
+    open: bool = Field(description="whether it may still go on")
+    embedded: int = Field(description="pictures behind the embedding")
+    crop: str | None
+    crops: list[Crop]
+    decisions: list[Decision] = Field(description="the one that holds is the last")
+    confirmed_by: str | None
+
+
+class Visits(_Model):
+    """A page of a person's visits, the newest first."""
+
+    visits: list[Visit]
+    total: int
+    next: str | None
+
+
+class Sequel(_Model):
+    """Somebody left one camera and came to another."""
+
+    identity: Identity
+    left: float
+    came: float
+    before: int = Field(description="tracklet in the first camera")
+    after: int = Field(description="tracklet in the second")
+
+
+class Sequels(_Model):
+    """A page of them, the newest first."""
+
+    found: list[Sequel]
+    total: int
+    next: str | None
+
+
+class Person(_Model):
+    """Somebody on a picture: the box in its pixels, and how sure the detector is."""
+
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+class PictureMatch(_Model):
+    """An identity beside the picture."""
+
+    identity: Identity
+    similarity: float = Field(description="cosine of the nearest embedding, in [-1, 1]")
+    alike: bool | None = Field(description="at least the threshold; null where none is known")
+
+
+class PictureSearch(_Model):
+    """What a search by picture found."""
+
+    width: int
+    height: int
+    persons: list[Person]
+    chosen: int | None = Field(description="who was searched for; null: say who, by `person`")
+    threshold: float | None
+    matches: list[PictureMatch]
+    message: str
+
+
+class PresentPerson(_Model):
+    """Somebody in view now."""
+
+    identity: Identity
+    camera: str
+    since: float

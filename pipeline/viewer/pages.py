@@ -1,0 +1,54 @@
+"""The pages. They are frames: what they show they get from the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from pipeline.viewer.api import Here, Number
+from pipeline.viewer.state import Viewer
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@router.get("/")
+def home() -> RedirectResponse:
+    """The gallery."""
+    return RedirectResponse("/identities", 307)
+
+
+@router.get("/identities")
+def gallery(here: Here) -> HTMLResponse:
+    """Everybody who was seen."""
+    return _page(here, "identities", "identities")
+
+
+@router.get("/identities/{identity}")
+def person(here: Here, identity: Number) -> HTMLResponse:
+    """One person."""
+    return _page(here, "person", "identities", identity=identity)
+
+
+@router.get("/search")
+def search(here: Here) -> HTMLResponse:
+    """Search by picture, and by the order of cameras."""
+    return _page(here, "search", "search")
+
+
+def _page(here: Viewer, template: str, section: str, **values: Any) -> HTMLResponse:
+    text = _TEMPLATES.get_template(f"{template}.html.j2").render(
+        site=here.site.site, cameras=list(here.site.cameras), section=section, **values
+    )
+    return HTMLResponse(text)

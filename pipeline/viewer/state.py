@@ -1,0 +1,35 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from pipeline.config import Site
+from pipeline.viewer.finder import Finder
+from pipeline.viewer.health import HealthReader
+from pipeline.viewer.records import Records
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A site as it is viewed."""
+
+    site: Site
+    records: Records
+    health: HealthReader
+    finder: Finder
+
+    @staticmethod
+    def of(site: Site) -> Viewer:
+        """Nothing is opened yet."""
+        records = Records(site)
+        return Viewer(site, records, HealthReader(site, records), Finder(site))
+
+
+def viewer_of(request: Request) -> Viewer:
+    """The one of the running application."""
+    viewer = request.app.state.viewer
+    assert isinstance(viewer, Viewer)
+    return viewer
