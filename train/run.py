@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -86,7 +87,12 @@ def train_encoder(
     if resume:
         run.loop.resume()
     run.loop.fit(report)
-    return run.finish(command) if accelerator.is_main_process else {}
+    result = run.finish(command) if accelerator.is_main_process else {}
+    # They hold each other in cycles, and Python does not see how large their tensors are: without
+    # this a study of many trainings grows by all of them.
+    del run, accelerator
+    gc.collect()
+    return result
 
 
 class _Run:

@@ -32,7 +32,12 @@ def settings(*changes: str) -> list[str]:
     return [part for change in changes for part in ("--set", change)]
 
 
-def test_train_then_eval(market: Path, tmp_path: Path) -> None:
+def test_train_then_eval(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     out = tmp_path / "run"
     changes = settings(*SMALL, "arguments.dimension=32")
     done = camtrail_train("baseline", "--data", market, "--out", out, *changes, "--json")
@@ -41,9 +46,9 @@ def test_train_then_eval(market: Path, tmp_path: Path) -> None:
     assert "min left" in done.stderr
     trained = json.loads(done.stdout)
     encoder = out / "encoder.safetensors"
-    done = camtrail_train("eval", "--encoder", encoder, "--data", market, "--json")
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(done.stdout)
+    options = ["--encoder", encoder, "--data", market, "--json"]
+    assert in_process(monkeypatch, "eval", *options) == 0
+    measured = json.loads(capsys.readouterr().out)
     assert measured["map"] == trained["map"]
     command = json.loads((out / "run.json").read_text())["command"]
     assert command.startswith("camtrail-train baseline --data ")
@@ -55,7 +60,9 @@ def test_a_warning_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    changes = settings(*SMALL, "epochs=1", "arguments.part_dimension=16")
+    changes = settings(
+        *SMALL, "epochs=1", "arguments.part_dimension=16", "arguments.branches=[[2,2]]"
+    )
     code = in_process(
         monkeypatch, "scr", "--data", market, "--out", tmp_path / "run", *changes, "--json"
     )

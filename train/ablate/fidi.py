@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from train.ablate.rows import Study, Trained, Training, trained
-from train.ablate.tables import Row, Table
+from train.ablate.tables import Plan, Row, Table, growing
 from train.evaluation import embed_data, error_counts
 
 _PAPER = "Published: Yan et al., Beyond Triplet Loss (2022), "
 _MARKET, _DUKE, _CUHK03 = "Market-1501", "DukeMTMC-reID", "CUHK03"
 _BTL, _BCL, _FIDI = "batch-hard triplet", "batch-hard contrastive", "FIDI"
 _LOSSES = {_BCL: "contrastive", _BTL: "triplet", _FIDI: "fidi"}
-_ALPHAS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0)
-_BETAS = (0.1, 0.25, 0.5, 1.0, 2.0)
+_SWEEPS = {"alpha": (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0), "beta": (0.1, 0.25, 0.5, 1.0, 2.0)}
 _SHARES = (1.0, 0.75, 0.5, 0.25)
 
 # Table II, Baseline2: Rank-1 / mAP on Market-1501, DukeMTMC-reID, CUHK03 detected and labelled.
@@ -40,41 +39,52 @@ _ERRORS = {
 
 def fidi_tables(study: Study) -> Iterator[list[Table]]:
     """The tables as far as they are filled, again after each row."""
-    done: list[Table] = []
-    for table in (_losses, _errors, _alphas, _betas, _shares):
-        partial = None
-        for partial in table(study):
-            yield [*done, partial]
-        assert partial is not None
-        done.append(partial)
+    curve = f"{_PAPER}figure 9, a curve without figures: "
+    plans = [
+        Plan(
+            "Metric losses",
+            f"{_PAPER}table II, Baseline2: Rank-1 / mAP in per cent.",
+            _losses(study),
+        ),
+        Plan(
+            "Errors of fidelity",
+            f"{_PAPER}table I: Error-I / Error-II, means over all images. Error-I counts the "
+            "images of others nearer than the farthest own one, Error-II the own ones farther "
+            "than the nearest of others; both grow with the data set.",
+            _errors(study),
+        ),
+        Plan("Alpha", f"beta = 0.5. {curve}flat unless alpha is large.", _sweep(study, "alpha")),
+        Plan(
+            "Beta",
+            f"alpha = 1.05. {curve}a large beta helps on CUHK03, a small one on Market-1501 and "
+            "DukeMTMC-reID.",
+            _sweep(study, "beta"),
+        ),
+        Plan(
+            "Shares of the training identities",
+            f"{_PAPER}figures 6 and 7, curves without figures: FIDI ahead at every share.",
+            _shares(study),
+        ),
+    ]
+    return growing(plans)
 
 
 def _training(loss: str, *changes: str, share: float = 1.0) -> Training:
     return Training("baseline", (f"metric_loss.name={loss}", *changes), share)
 
 
-def _losses(study: Study) -> Iterator[Table]:
-    rows: list[Row] = []
+def _losses(study: Study) -> Iterator[Row]:
     for name, loss in _LOSSES.items():
         published = dict(zip(_SETS, _RATES[name], strict=True))
-        rows.append(Row(name, trained(study, _training(loss)).rates, published))
-        note = f"{_PAPER}table II, Baseline2: Rank-1 / mAP in per cent."
-        yield Table("Metric losses", note, rows)
+        yield Row(name, trained(study, _training(loss)).rates, published)
 
 
-def _errors(study: Study) -> Iterator[Table]:
-    rows: list[Row] = []
+def _errors(study: Study) -> Iterator[Row]:
     for part in _ERRORS:
         for name, loss in _LOSSES.items():
             figures = _counted(trained(study, _training(loss)), part)
             published = dict(zip((_CUHK03, _MARKET, _DUKE), _ERRORS[part][name], strict=True))
-            rows.append(Row(f"{part} data, {name}", figures, published))
-            note = (
-                f"{_PAPER}table I: Error-I / Error-II, means over all images. Error-I counts the "
-                "images of others nearer than the farthest own one, Error-II the own ones farther "
-                "than the nearest of others; both grow with the data set."
-            )
-            yield Table("Errors of fidelity", note, rows)
+            yield Row(f"{part} data, {name}", figures, published)
 
 
 def _counted(training: Trained, part: str) -> dict[str, float | None]:
@@ -85,34 +95,16 @@ def _counted(training: Trained, part: str) -> dict[str, float | None]:
     return {"Error-I": first, "Error-II": second}
 
 
-def _alphas(study: Study) -> Iterator[Table]:
-    rows: list[Row] = []
-    for alpha in _ALPHAS:
-        run = trained(study, _training("fidi", f"metric_loss.alpha={alpha}"))
-        rows.append(Row(f"alpha = {alpha:g}", run.rates))
-        note = f"beta = 0.5. {_PAPER}figure 9, a curve without figures: flat unless alpha is large."
-        yield Table("Alpha", note, rows)
+def _sweep(study: Study, name: str) -> Iterator[Row]:
+    for value in _SWEEPS[name]:
+        run = trained(study, _training("fidi", f"metric_loss.{name}={value}"))
+        yield Row(f"{name} = {value:g}", run.rates)
 
 
-def _betas(study: Study) -> Iterator[Table]:
-    rows: list[Row] = []
-    for beta in _BETAS:
-        run = trained(study, _training("fidi", f"metric_loss.beta={beta}"))
-        rows.append(Row(f"beta = {beta:g}", run.rates))
-        note = (
-            f"alpha = 1.05. {_PAPER}figure 9, a curve without figures: a large beta helps on "
-            "CUHK03, a small one on Market-1501 and DukeMTMC-reID."
-        )
-        yield Table("Beta", note, rows)
-
-
-def _shares(study: Study) -> Iterator[Table]:
-    rows: list[Row] = []
+def _shares(study: Study) -> Iterator[Row]:
     for share in _SHARES:
         measured: dict[str, float | None] = {}
         for name in (_BTL, _FIDI):
             run = trained(study, _training(_LOSSES[name], share=share))
             measured |= {f"{key}, {name}": value for key, value in run.rates.items()}
-        rows.append(Row(f"{share:.0%} of the identities", measured))
-        note = f"{_PAPER}figures 6 and 7, curves without figures: FIDI ahead at every share."
-        yield Table("Shares of the training identities", note, rows)
+        yield Row(f"{share:.0%} of the identities", measured)

@@ -95,4 +95,5 @@ def trained(study: Study, training: Training) -> Trained:
     record = train_encoder(
         training.method, data, folder, settings, study.seed, resume, study.command
     )
+    (folder / CHECKPOINT).unlink()  # there is nothing left to go on with, and it is large
     return Trained(folder, record, data)

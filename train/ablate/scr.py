@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from train.ablate.rows import Study, Training, trained
-from train.ablate.tables import Row, Table
+from train.ablate.tables import Plan, Row, Table, growing
 from train.tracklets import POOLINGS, evaluate_tracklets
 
 _NOTE = "Published: Rank-1 / mAP in per cent, H. Chen's thesis (2022), table {}."
@@ -102,29 +102,25 @@ def scr_tables(study: Study) -> Iterator[list[Table]]:
 
     The document measures each on one or a few data sets; here all are of the study's data.
     """
-    done: list[Table] = []
-    for number, (title, lines) in _TABLES.items():
-        rows: list[Row] = []
-        for line in lines:
-            rows.append(Row(line.name, trained(study, line.training).rates, line.published))
-            yield [*done, Table(f"{number} {title}", _NOTE.format(number), rows)]
-        done.append(Table(f"{number} {title}", _NOTE.format(number), rows))
-    yield [*done, _temporal_table(study)]
-
-
-def _temporal_table(study: Study) -> Table:
-    encoder = trained(study, _scr(_ALL)).encoder()
-    rankings = evaluate_tracklets(encoder, study.data, list(POOLINGS.values()), study.seed)
-    rows = [
-        Row(
-            name,
-            {"Rank-1": float(ranking.cmc[0]), "mAP": ranking.mean_average_precision},
-            {"MARS": _TEMPORAL[name]},
-        )
-        for name, ranking in zip(POOLINGS, rankings, strict=True)
+    plans = [
+        Plan(f"{number} {title}", _NOTE.format(number), _measured(study, lines))
+        for number, (title, lines) in _TABLES.items()
     ]
     note = (
         " TP: one average over 15 images of a tracklet; TPP: of each third, side by side; R: drawn "
         "at random; E: evenly. Without named tracklets, all images of a person in a camera are one."
     )
-    return Table("3.5 Pooling over time", _NOTE.format("3.5") + note, rows)
+    plans.append(Plan("3.5 Pooling over time", _NOTE.format("3.5") + note, _temporal(study)))
+    return growing(plans)
+
+
+def _measured(study: Study, lines: list[_Line]) -> Iterator[Row]:
+    return (Row(line.name, trained(study, line.training).rates, line.published) for line in lines)
+
+
+def _temporal(study: Study) -> Iterator[Row]:
+    encoder = trained(study, _scr(_ALL)).encoder()
+    rankings = evaluate_tracklets(encoder, study.data, list(POOLINGS.values()), study.seed)
+    for name, ranking in zip(POOLINGS, rankings, strict=True):
+        measured = {"Rank-1": float(ranking.cmc[0]), "mAP": ranking.mean_average_precision}
+        yield Row(name, measured, {"MARS": _TEMPORAL[name]})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from train.files import write_text
 
@@ -21,7 +22,7 @@ class Row:
     """
 
     name: str
-    measured: dict[str, float | None]
+    measured: Mapping[str, float | None]
     published: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,13 +48,38 @@ class Table:
         return f"## {self.title}\n\n{self.note}\n\n" + "\n".join(lines) + "\n"
 
 
-def write_tables(out: Path, title: str, tables: Sequence[Table]) -> None:
-    """``out/tables.md`` and ``out/tables.json``; each appears whole or not at all."""
-    text = f"# {title}\n\n" + "\n".join(table.markdown() for table in tables)
-    write_text(out / "tables.md", text)
-    write_text(
-        out / "tables.json", json.dumps([asdict(table) for table in tables], indent=2) + "\n"
-    )
+class Plan(NamedTuple):
+    """A table whose rows are still to be measured, one after the other."""
+
+    title: str
+    note: str
+    rows: Iterator[Row]
+
+
+def growing(plans: Iterable[Plan]) -> Iterator[list[Table]]:
+    """The tables as far as they are filled, again after each row."""
+    done: list[Table] = []
+    for plan in plans:
+        rows: list[Row] = []
+        for row in plan.rows:
+            rows.append(row)
+            yield [*done, Table(plan.title, plan.note, rows)]
+        done.append(Table(plan.title, plan.note, rows))
+
+
+def write_tables(out: Path, title: str, protocol: str, tables: Sequence[Table]) -> None:
+    """``out/tables.md`` and ``out/tables.json``; each appears whole or not at all.
+
+    Args:
+        out: folder, which exists.
+        title: of the page.
+        protocol: by which rates were measured.
+        tables: as far as they are filled.
+    """
+    text = f"# {title}\n\nRates in per cent. Measured: {protocol}.\n\n"
+    write_text(out / "tables.md", text + "\n".join(table.markdown() for table in tables))
+    values = {"title": title, "protocol": protocol, "tables": [asdict(t) for t in tables]}
+    write_text(out / "tables.json", json.dumps(values, indent=2) + "\n")
 
 
 def _columns(rows: Iterable[Iterable[str]]) -> list[str]:

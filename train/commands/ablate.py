@@ -72,11 +72,12 @@ def _run(
 ) -> None:
     from train.ablate.rows import Study
     from train.ablate.tables import write_tables
+    from train.evaluation import How
 
     opened = open_to_measure(data)
     study = Study(opened, out, settings, changes or [], seed, command_line())
     title = f"{name} on {opened.name}, seed {seed}"
     for filled in tables(study):
-        write_tables(out, title, filled)
+        write_tables(out, title, How().protocol, filled)
     file = out / ("tables.json" if as_json else "tables.md")
     print(file.read_text(encoding="utf-8"), end="")

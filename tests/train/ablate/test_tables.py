@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from train.ablate.tables import Row, Table, write_tables
+from train.ablate.tables import Plan, Row, Table, growing, write_tables
 
 TABLE = Table(
     "Losses",
@@ -28,10 +29,27 @@ def test_rates_are_per_cent_and_gaps_are_empty() -> None:
 
 
 def test_both_files(tmp_path: Path) -> None:
-    write_tables(tmp_path, "Study", [TABLE, TABLE])
+    write_tables(tmp_path, "Study", "by hand", [TABLE, TABLE])
     text = (tmp_path / "tables.md").read_text()
-    assert text.startswith("# Study\n\n## Losses")
+    assert text.startswith("# Study\n\nRates in per cent. Measured: by hand.\n\n## Losses")
     assert text.count("| one |") == 2
-    rows = json.loads((tmp_path / "tables.json").read_text())[1]["rows"]
+    written = json.loads((tmp_path / "tables.json").read_text())
+    assert written["protocol"] == "by hand"
+    rows = written["tables"][1]["rows"]
     assert rows[0]["measured"] == {"Rank-1": 0.9512, "mAP": None}
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_tables_grow_row_by_row() -> None:
+    measured: list[str] = []
+
+    def rows(*names: str) -> Iterator[Row]:
+        for name in names:
+            measured.append(name)
+            yield Row(name, {})
+
+    stages = growing([Plan("A", "", rows("a", "b")), Plan("B", "", rows("c"))])
+    seen = [[(table.title, len(table.rows)) for table in next(stages)]]
+    assert measured == ["a"]
+    seen += [[(table.title, len(table.rows)) for table in stage] for stage in stages]
+    assert seen == [[("A", 1)], [("A", 2)], [("A", 2), ("B", 1)]]

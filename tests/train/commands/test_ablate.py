@@ -14,7 +14,7 @@ from train.data import load_folder
 from train.loop import Epoch
 from train.run import train_encoder
 
-SMALL = ["height=64", "width=32", "identities_per_batch=2", "images_per_identity=2", "workers=0"]
+SMALL = ["height=64", "width=32", "identities_per_batch=2", "images_per_identity=6", "workers=0"]
 SMALL += ["epochs=1", "warmup_epochs=0", "precision=fp32"]
 
 
@@ -38,7 +38,9 @@ def test_fidi(
     out = tmp_path / "study"
     options = ["--data", market, "--out", out, *changes("arguments.dimension=16"), "--json"]
     run(monkeypatch, "ablate", "fidi", *options)
-    tables = json.loads(capsys.readouterr().out)
+    written = json.loads(capsys.readouterr().out)
+    assert "trapezoid" in written["protocol"]
+    tables = written["tables"]
     assert [(table["title"], len(table["rows"])) for table in tables] == [
         ("Metric losses", 3),
         ("Errors of fidelity", 6),
@@ -60,7 +62,7 @@ def test_fidi(
     assert len(trainings) == 19
     run(monkeypatch, "ablate", "fidi", *options)  # takes what is there
     again = capsys.readouterr()
-    assert json.loads(again.out) == tables
+    assert json.loads(again.out) == written
     assert "epoch" not in again.err
     assert "| FIDI |" in (out / "tables.md").read_text()
 
@@ -72,12 +74,12 @@ def test_scr(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "study"
-    small = changes("arguments.part_dimension=8", "lambda=1.0")
+    small = changes("arguments.part_dimension=8", "lambda=1.0", "identities_per_batch=8")
     run(monkeypatch, "ablate", "scr", "--data", market, "--out", out, *small)
     text = capsys.readouterr().out
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     assert [title[3:6] for title in titles] == ["3.1", "3.2", "3.3", "3.4", "3.5"]
-    tables = json.loads((out / "tables.json").read_text())
+    tables = json.loads((out / "tables.json").read_text())["tables"]
     assert [len(table["rows"]) for table in tables] == [3, 3, 5, 4, 4]
     assert all(0 < row["measured"]["mAP"] <= 1 for table in tables for row in table["rows"])
     settings = [
@@ -97,12 +99,13 @@ def test_a_row_goes_on_where_it_stopped(market: Path, tmp_path: Path) -> None:
     training = Training("baseline", ("metric_loss.name=fidi",))
     whole = trained(study, training).record
     (folder,) = (tmp_path / "trainings").iterdir()
+    assert not (folder / "checkpoint.pt").exists()  # it would be most of a study
 
     def stop(epoch: Epoch) -> None:
         if epoch.number == 2:
             raise KeyboardInterrupt
 
-    for file in ("run.json", "encoder.safetensors", "checkpoint.pt"):
+    for file in ("run.json", "encoder.safetensors"):
         (folder / file).unlink()
     assert trained(study, training).record["epochs"][0]["losses"] == whole["epochs"][0]["losses"]
     import shutil

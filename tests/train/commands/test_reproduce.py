@@ -17,6 +17,7 @@ SMALL = ["height=64", "width=32", "identities_per_batch=2", "images_per_identity
 SMALL += ["epochs=1", "warmup_epochs=0", "weights=none", "precision=fp32"]
 NETWORKS = {"baseline": ["architecture=resnet18"], "fidi": ["architecture=resnet18"]}
 NETWORKS["scr"] = ["arguments.backbone=resnet18", "arguments.part_dimension=8"]
+NETWORKS["scr"] += ["arguments.branches=[[2,2]]"]
 
 
 def reproduce(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> object:

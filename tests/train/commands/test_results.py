@@ -9,7 +9,8 @@ import pytest
 
 from train.cli import main
 
-SMALL = ["height=64", "width=32", "identities_per_batch=4", "workers=0", "epochs=1"]
+SMALL = ["height=64", "width=32", "workers=0", "epochs=1", "optimizer=sgd", "precision=fp32"]
+SMALL += ["identities_per_batch=8", "images_per_identity=6"]  # one step an epoch
 
 
 def test_the_page(

@@ -70,5 +70,5 @@ def test_impossible_batches() -> None:
         PKSampler([0, 1, 2], [1, 1, 1], 4, 2)
     with pytest.raises(TrainError, match="at least 2 identities"):
         PKSampler([0, 1, 2], [1, 1, 1], 1, 4)
-    with pytest.raises(TrainError, match="shows 1 identity; .* two or more"):
+    with pytest.raises(TrainError, match=r"shows 1 identity; .* two or more"):
         PKSampler([0, 0, 0], [1, 2, 1], 2, 2)

@@ -16,7 +16,7 @@ SMALL = [
 ]
 SIZES = {
     "baseline": ["arguments.dimension=32"],
-    "scr": ["arguments.part_dimension=16", "arguments.branches=[[1,1],[2,1]]"],
+    "scr": ["arguments.part_dimension=16", "arguments.branches=[[2,2]]"],
 }
 
 

@@ -62,7 +62,7 @@ def test_learns(market: Path, tmp_path: Path) -> None:
         2 * losses[-1]["identity"] + losses[-1]["metric"], rel=1e-4
     )
     encoder = load_encoder(tmp_path / "run" / "encoder.safetensors")
-    assert encoder.dimension == 4 * 16
+    assert encoder.dimension == 5 * 16
     assert result["metrics"]["map"] > 0.4
 
 
