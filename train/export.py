@@ -1,4 +1,4 @@
-"""An encoder for runtimes other than ours: ONNX with its description beside it."""
+"""An encoder as a file to take elsewhere: ONNX with its description beside it, or safetensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import yaml
 
-from reid_models import Description, load_encoder
+from reid_models import Description, load_encoder, save_encoder
 from reid_models.weights import read_encoder
 from train.errors import TrainError
 
@@ -18,38 +18,43 @@ _OPSET = 17
 _CROPS = 16  # made-up crops that the two are compared on
 
 
-def export_onnx(source: Path, target: Path) -> float:
-    """Writes ``target`` (.onnx) and its YAML file, and compares the embeddings of the two.
+def export_encoder(source: Path, target: Path) -> float:
+    """Writes ``target``, and compares the embeddings of the two.
 
-    Both files appear only if the embeddings agree.
+    An ``.onnx`` file has its description beside it, as ``NAME.yaml``. What is written appears only
+    if the embeddings agree.
 
     Args:
         source: an encoder file (.safetensors).
-        target: the file to write; its description stands beside it as ``NAME.yaml``.
+        target: the file to write, ``.onnx`` or ``.safetensors``.
 
     Returns:
         The largest difference of any number of an embedding, at most `TOLERANCE`.
 
     Raises:
-        TrainError: the target is no .onnx file, or the exported network gives something else.
+        TrainError: the target has another ending, or what was exported gives something else.
         EncoderError: the source is no encoder file.
     """
-    if target.suffix != ".onnx":
-        raise TrainError(f"{target}: the name of an exported encoder ends in .onnx")
+    if target.suffix not in (".onnx", ".safetensors"):
+        raise TrainError(f"{target}: the name of an exported encoder ends in .onnx or .safetensors")
     network, description = read_encoder(source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.stem}.partial.onnx")
+    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
     beside = partial.with_suffix(".yaml")
     try:
-        _write(network, description, partial)
-        beside.write_text(_yaml(description), encoding="utf-8")
+        if target.suffix == ".onnx":
+            _write_onnx(network, description, partial)
+            beside.write_text(_yaml(description), encoding="utf-8")
+        else:
+            save_encoder(partial, network, description)
         difference = largest_difference(source, partial)
         if not difference <= TOLERANCE:
             raise TrainError(
                 f"{source}: after the export embeddings differ by {difference:.1e}, more than "
                 f"{TOLERANCE:.0e}; nothing was written"
             )
-        beside.replace(target.with_suffix(".yaml"))
+        if beside.exists():
+            beside.replace(target.with_suffix(".yaml"))
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -66,7 +71,7 @@ def largest_difference(one: Path, other: Path) -> float:
     return float(np.abs(first - second).max())
 
 
-def _write(network: torch.nn.Module, description: Description, target: Path) -> None:
+def _write_onnx(network: torch.nn.Module, description: Description, target: Path) -> None:
     spec = description.input
     pictures = torch.zeros(2, 3, spec.height, spec.width)
     with warnings.catch_warnings(), torch.inference_mode():

@@ -10,7 +10,7 @@ import torch
 
 from reid_models import Description, InputSpec, build, load_encoder, save_encoder
 from train.errors import TrainError
-from train.export import TOLERANCE, export_onnx, largest_difference
+from train.export import TOLERANCE, export_encoder, largest_difference
 
 
 def encoder_file(path: Path, seed: int = 0, flip: bool = False) -> Path:
@@ -28,11 +28,18 @@ def encoder_file(path: Path, seed: int = 0, flip: bool = False) -> Path:
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_export_is_the_same_encoder(tmp_path: Path, flip: bool) -> None:
     source, target = encoder_file(tmp_path / "e.safetensors", flip=flip), tmp_path / "e.onnx"
-    assert export_onnx(source, target) <= TOLERANCE
+    assert export_encoder(source, target) <= TOLERANCE
     crops = [np.full((90, 40, 3), value, np.uint8) for value in (0, 90, 255)]
     first, second = (load_encoder(path, "cpu").embed(crops) for path in (source, target))
     np.testing.assert_allclose(first, second, atol=TOLERANCE)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.onnx", "e.safetensors", "e.yaml"]
+
+
+def test_as_safetensors(tmp_path: Path) -> None:
+    source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / "to" / "f.safetensors"
+    assert export_encoder(source, target) == 0
+    assert load_encoder(source).fingerprint == load_encoder(target).fingerprint
+    assert [p.name for p in target.parent.iterdir()] == ["f.safetensors"]
 
 
 def test_another_network_shows(tmp_path: Path) -> None:
@@ -46,10 +53,10 @@ def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.onnx"
     monkeypatch.setattr("train.export.TOLERANCE", -1.0)
     with pytest.raises(TrainError, match="nothing was written"):
-        export_onnx(source, target)
+        export_encoder(source, target)
     assert [p.name for p in tmp_path.iterdir()] == ["e.safetensors"]
 
 
-def test_the_name_must_say_onnx(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match=r"ends in \.onnx"):
-        export_onnx(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.bin")
+def test_the_name_must_say_what(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"ends in \.onnx or \.safetensors"):
+        export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.bin")

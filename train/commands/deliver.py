@@ -14,18 +14,18 @@ from train.errors import TrainError
 
 def export(
     encoder: Annotated[Path, typer.Argument(metavar="ENCODER", help="A .safetensors encoder.")],
-    out: Annotated[Path, typer.Option("--out", help="The .onnx file to write.")],
+    out: Annotated[Path, typer.Option("--out", help="The .onnx or .safetensors file to write.")],
     as_json: Json = False,
 ) -> None:
-    """Write an encoder as ONNX, and check that it gives the same embeddings.
+    """Write an encoder as ONNX or safetensors, and check that it gives the same embeddings.
 
     camtrail-train export runs/mine/encoder.safetensors --out mine.onnx
     """
-    from train.export import export_onnx
+    from train.export import export_encoder
 
-    difference = export_onnx(encoder, out)
-    values = {"file": str(out), "description": str(out.with_suffix(".yaml"))}
-    print_values({**values, "largest_difference": difference}, as_json)
+    difference = export_encoder(encoder, out)
+    beside = {"description": str(out.with_suffix(".yaml"))} if out.suffix == ".onnx" else {}
+    print_values({"file": str(out), **beside, "largest_difference": difference}, as_json)
 
 
 def compare(
