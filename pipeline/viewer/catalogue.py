@@ -119,10 +119,10 @@ class Catalogue:
             rows = self._rows(connection, None)
         self._view = self._make(rows, 1)
 
-    def view(self) -> View:
-        """As the store is now, or was less than `REFRESH_SECONDS` ago."""
+    def view(self, age: float = REFRESH_SECONDS) -> View:
+        """As the store is now, or was less than ``age`` seconds ago."""
         with self._lock:
-            if time.monotonic() - self._looked >= REFRESH_SECONDS:
+            if time.monotonic() - self._looked >= age:
                 self._follow()
                 self._looked = time.monotonic()
             return self._view
