@@ -45,7 +45,8 @@ def _mrae(x: Tensor, y: Tensor) -> Tensor:
 
 def _rmse(x: Tensor, y: Tensor) -> Tensor:
     """Equation 4.8, without the root that it prints inside the sum. The gradient at x = y is 0."""
-    return torch.linalg.vector_norm(x - y, dim=1) / math.sqrt(x.shape[1])
+    length: Tensor = torch.linalg.vector_norm(x - y, dim=1)
+    return length / math.sqrt(x.shape[1])
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:

@@ -1,0 +1,230 @@
+"""SLSR's first two steps: clusters of the training images, and a DCGAN for each.
+
+Ainam et al., "Sparse Label Smoothing for Semi-supervised Person Re-Identification", algorithm 1.
+Everything lies in ``RUN/steps``: ``features`` and ``dcgan-1``, ``dcgan-2`` ... are runs of their
+own with a checkpoint after each epoch; ``clusters.json`` says what is in which cluster;
+``generated/cluster-1`` ... hold the images. What is there is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from reid_models import InputSpec
+from reid_models.generators.dcgan import DCGANGenerator
+from reid_models.networks.network import Network
+from train.data import Augmentation, Crops, Sample
+from train.errors import TrainError
+from train.files import write_text
+from train.generation.clusters import cluster, silhouettes
+from train.generation.dcgan import DCGANMethod, check_enough, write_images
+from train.loop import Epoch, LoopSettings, Method
+from train.loop.checkpoint import NAME, load_checkpoint, save_checkpoint
+from train.loop.loop import Loop
+from train.loop.validation import with_weights
+from train.methods.baseline import BaselineMethod
+from train.methods.slsr import Generated, SlsrMethod, SlsrSettings
+
+_TRIED = range(2, 6)  # numbers of clusters whose silhouette is shown
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What all steps are told.
+
+    Attributes:
+        settings: of the method, `SlsrSettings`.
+        samples: the labelled images.
+        out: folder of the run.
+        seed: of everything.
+        identity: what makes the run this run.
+        accelerator: device, precision and processes.
+    """
+
+    settings: Any
+    samples: Sequence[Sample]
+    out: Path
+    seed: int
+    identity: dict[str, Any]
+    accelerator: Accelerator
+
+    @property
+    def steps(self) -> Path:
+        return self.out / "steps"
+
+    def say(self, text: str) -> None:
+        """On stderr, in the first process."""
+        if self.accelerator.is_main_process:
+            print(text, file=sys.stderr, flush=True)
+
+    def first(self, file: Path, make: Callable[[], None]) -> None:
+        """Let the first process make a file or folder that is not there; the others wait."""
+        if self.accelerator.is_main_process and not file.exists():
+            make()
+        self.accelerator.wait_for_everyone()
+
+
+def slsr_after_steps(
+    run: Steps,
+) -> Callable[[SlsrSettings, Sequence[Sample], int, str], SlsrMethod]:
+    """The third step, knowing what the first two made; errors as of `make_generated`."""
+    return partial(SlsrMethod, generated=make_generated(run))
+
+
+def make_generated(run: Steps) -> Generated | None:
+    """Do what is left of both steps; None where no images are to be generated.
+
+    Raises:
+        TrainError: the run was begun with other settings, there are too few images for a cluster
+            or its DCGAN, a loss is no longer a number, or a discriminator has collapsed.
+    """
+    if not run.settings.generated:
+        return None
+    begun = run.out / NAME
+    run.first(begun, lambda: save_checkpoint(begun, run.identity, {}))
+    load_checkpoint(begun, run.identity)
+    run.first(run.steps, run.steps.mkdir)
+    file = run.steps / "clusters.json"
+    if not file.exists():
+        network = _first_cnn(run)
+        run.first(file, lambda: _find_clusters(run, network, file))
+    clusters = np.array(json.loads(file.read_text(encoding="utf-8"))["clusters"])
+    groups = [
+        [sample for sample, own in zip(run.samples, clusters, strict=True) if own == number]
+        for number in range(run.settings.clusters)
+    ]
+    return _images_of(run, groups)
+
+
+def _first_cnn(run: Steps) -> Network:
+    settings = run.settings.first_step()
+    run.say(f"step 1 of 3: a first CNN on {len(run.samples)} images")
+    make = partial(BaselineMethod, settings, run.samples, run.seed, "")
+    method, weights = _fitted(run, make, settings, run.steps / "features")
+    network = with_weights(method.description, weights).to(run.accelerator.device)
+    assert isinstance(network, Network)
+    return network.eval()
+
+
+def _fitted(
+    run: Steps, make: Callable[[], Method], settings: LoopSettings, folder: Path
+) -> tuple[Method, dict[str, Tensor]]:
+    """A method trained to its end, from its checkpoint where there is one; with its weights."""
+    run.first(folder, folder.mkdir)
+    set_seed(run.seed)
+    method = make()
+    loop = Loop(method, settings, run.seed, folder, run.identity, run.accelerator)
+    if (folder / NAME).is_file():
+        loop.resume()
+    loop.fit(lambda epoch: _tell(run, folder, epoch))
+    return method, loop.weights()
+
+
+def _tell(run: Steps, folder: Path, epoch: Epoch) -> None:
+    run.say(f"{folder.name}: {epoch}")
+
+
+def _find_clusters(run: Steps, network: Network, file: Path) -> None:
+    """Cluster by the last feature map, and show how well other numbers of clusters part."""
+    features = map_features(run, network, run.samples)
+    clusters = cluster(features, run.settings.clusters, run.seed)
+    tried = {run.settings.clusters: clusters}
+    for number in _TRIED:
+        with suppress(TrainError):  # one that leaves a cluster empty has no silhouette
+            tried.setdefault(number, cluster(features, number, run.seed))
+    shown = dict(sorted(zip(tried, silhouettes(features, list(tried.values())), strict=True)))
+    figures = ", ".join(f"{value:.4f} for {number}" for number, value in shown.items())
+    sizes = ", ".join(map(str, np.bincount(clusters)))
+    run.say(f"mean silhouette: {figures} clusters; images in the {len(set(clusters))}: {sizes}")
+    content = {"silhouettes": shown, "clusters": clusters.tolist()}
+    write_text(file, json.dumps(content) + "\n")
+
+
+@torch.no_grad()
+def map_features(
+    run: Steps, network: Network, samples: Sequence[Sample]
+) -> npt.NDArray[np.float32]:
+    """The mean over the positions of the last feature map, (N, C) (section 4.2)."""
+    spec = InputSpec(height=run.settings.height, width=run.settings.width)
+    crops = Crops(samples, spec, Augmentation())
+    parts = [
+        network.maps(images.to(run.accelerator.device)).mean(dim=(2, 3)).float().cpu()
+        for images, _ in DataLoader(crops, batch_size=_BATCH)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def _images_of(run: Steps, groups: Sequence[Sequence[Sample]]) -> Generated:
+    settings = run.settings
+    for number, group in enumerate(groups, start=1):
+        check_enough(len(group), settings.dcgan, f"cluster {number} of {len(groups)}")
+    shares = in_proportion(settings.generated, [len(group) for group in groups])
+    made: list[Sample] = []
+    for number, (group, share) in enumerate(zip(groups, shares, strict=True), start=1):
+        folder = run.steps / "generated" / f"cluster-{number}"
+        if not folder.exists():
+            run.say(f"step 2 of 3: a DCGAN on the {len(group)} images of cluster {number}")
+            _generate(run, group, share, folder)
+        made += [Sample(path, number, camera=0) for path in sorted(folder.iterdir())]
+    run.say(f"step 3 of 3: {len(run.samples)} real and {len(made)} generated images")
+    return Generated(made, [{sample.identity for sample in group} for group in groups])
+
+
+def _generate(run: Steps, group: Sequence[Sample], number: int, folder: Path) -> None:
+    settings = run.settings.dcgan
+    make = partial(DCGANMethod, settings, group, run.seed)
+    work = run.steps / folder.name.replace("cluster", "dcgan")
+    try:
+        method, weights = _fitted(run, make, _loop_settings(run.settings), work)
+    except TrainError as error:
+        raise TrainError(f"the DCGAN of {folder.name}: {error}") from None
+    generator = method.network
+    assert isinstance(generator, DCGANGenerator)
+    generator.load_state_dict(weights)
+    run.first(folder, lambda: write_images(generator, number, run.seed, folder))
+
+
+def _loop_settings(settings: SlsrSettings) -> LoopSettings:
+    return LoopSettings(
+        epochs=settings.dcgan.epochs,
+        precision=settings.precision,
+        accumulation=1,
+        gradient_checkpointing=False,
+        ema=None,
+        validation=None,
+        workers=settings.workers,
+    )
+
+
+def in_proportion(total: int, sizes: Sequence[int]) -> list[int]:
+    """Whole numbers in proportion to ``sizes`` that add up to ``total``, each at least 1.
+
+    What rounding leaves goes to the largest remainders, of equal ones to the first.
+
+    Args:
+        total: at least as many as there are sizes.
+        sizes: above 0.
+    """
+    spare = total - len(sizes)
+    exact = [spare * size / sum(sizes) for size in sizes]
+    shares = [int(value) for value in exact]
+    order = sorted(range(len(sizes)), key=lambda place: shares[place] - exact[place])
+    for place in order[: spare - sum(shares)]:
+        shares[place] += 1
+    return [1 + share for share in shares]
