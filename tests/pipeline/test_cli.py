@@ -41,7 +41,7 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 def test_all_commands_are_there() -> None:
     assert {
         "config", "confirm", "crops export", "demo", "doctor", "evaluate", "identities", "init",
-        "matcher", "run", "show", "simulate", "worker",
+        "matcher", "run", "show", "simulate", "viewer", "worker",
     } == COMMANDS  # fmt: skip
 
 
