@@ -56,6 +56,9 @@ class DCGANDiscriminator(nn.Module):
     """Images (N, 3, size, size) in [-1, 1] to scores (N,), of which the logistic function is the
     probability of being real.
 
+    As Radford et al. have it and unlike what section 4.1 says of all layers, the first one has no
+    batch norm, which would take away what real and generated images differ in most: their colour.
+
     Args:
         size: of the images, a multiple of 16.
         width: channels of the first layer; the last has 8 times that.
@@ -63,17 +66,21 @@ class DCGANDiscriminator(nn.Module):
 
     def __init__(self, size: int = 128, width: int = 64) -> None:
         super().__init__()
-        channels = [3, width, 2 * width, 4 * width, 8 * width]
+        channels = [width, 2 * width, 4 * width, 8 * width]
         layers = [
-            _rectified(nn.Conv2d(inputs, outputs, _KERNEL, 2, _KERNEL // 2, bias=False), outputs)
+            _rectified(_convolution(inputs, outputs), outputs)
             for inputs, outputs in pairwise(channels)
         ]
-        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.layers = nn.Sequential(_convolution(3, width, bias=True), nn.ReLU(), *layers)
         self.score = nn.Linear(channels[-1] * (size // SMALLEST) ** 2, 1)
         self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.score(self.layers(images)).squeeze(1))
+        return cast(Tensor, self.score(self.layers(images).flatten(1)).squeeze(1))
+
+
+def _convolution(inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, _KERNEL, 2, _KERNEL // 2, bias=bias)
 
 
 def _transposed(inputs: int, outputs: int, bias: bool = False) -> nn.ConvTranspose2d:
