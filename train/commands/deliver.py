@@ -45,6 +45,7 @@ def compare(
     """
     import json
 
+    from train.compare import PROTOCOL
     from train.compare import compare as measure
     from train.comparison_page import write_comparison
     from train.files import write_text
@@ -69,6 +70,7 @@ def compare(
     gain = comparison.gain
     print(f"gain of mAP {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}): ", end="")
     print(comparison.verdict)
+    print(PROTOCOL)
     if file is not None:
         print(f"wrote {file} and {file.with_suffix('.html').name} beside it")
 
