@@ -100,6 +100,10 @@ def test_the_command(
         "thresholds",
     }
     assert (tmp_path / file).with_suffix(".html").is_file()
+    assert command(monkeypatch, *given[:-1]) == 0
+    text = capsys.readouterr().out
+    assert f"mAP {facts['new']['mean_average_precision']['value']:.3f}" in text
+    assert facts["protocol"] in text
     assert not list(tmp_path.rglob("*.partial"))
 
 
