@@ -14,6 +14,11 @@ of a Redis Cluster:
 ``camtrail:{SITE}:health:CAMERA``         hash    what the worker says of itself; expires
 ``camtrail:{SITE}:matcher``               hash    what the matcher says of itself; expires
 ``camtrail:{SITE}:lease``                 string  who is the matcher; expires
+``camtrail:{SITE}:requests``              stream  what is asked of the matcher, see
+                                                  `pipeline.bus.requests`; capped
+``camtrail:{SITE}:reply:ID``              list    its answer; expires
+``camtrail:{SITE}:watched:CAMERA``        string  there while somebody watches the camera; expires
+``camtrail:{SITE}:live:CAMERA``           pub/sub its frames meanwhile, see `pipeline.bus.preview`
 ========================================  ======  ==============================================
 
 The consumer group of the stream is ``matcher``.
@@ -36,7 +41,9 @@ from pipeline.bus.connection import connect
 from pipeline.bus.consumer import Consumer, Delivery
 from pipeline.bus.keys import Keys
 from pipeline.bus.lease import Lease
+from pipeline.bus.preview import Preview, decode_preview, encode_preview
 from pipeline.bus.publisher import MAX_STREAM, Publisher, PublisherStats
+from pipeline.bus.requests import Request, Requests, ask
 from pipeline.bus.runs import last_numbers
 from pipeline.bus.server import EmbeddedServer
 from pipeline.bus.stream import drained
@@ -49,12 +56,18 @@ __all__ = [
     "EmbeddedServer",
     "Keys",
     "Lease",
+    "Preview",
     "Publisher",
     "PublisherStats",
+    "Request",
+    "Requests",
     "WireError",
+    "ask",
     "connect",
     "decode",
+    "decode_preview",
     "drained",
     "encode",
+    "encode_preview",
     "last_numbers",
 ]

@@ -19,10 +19,23 @@ class Keys:
         self.committed = self._prefix + "committed"
         self.matcher = self._prefix + "matcher"
         self.lease = self._prefix + "lease"
+        self.requests = self._prefix + "requests"
 
     def health(self, camera: str) -> str:
         """The hash in which the worker of ``camera`` says how it is."""
         return f"{self._prefix}health:{camera}"
+
+    def reply(self, request: str) -> str:
+        """The list at which somebody waits for the answer to a request."""
+        return f"{self._prefix}reply:{request}"
+
+    def watched(self, camera: str) -> str:
+        """There while somebody watches ``camera``; expires."""
+        return f"{self._prefix}watched:{camera}"
+
+    def live(self, camera: str) -> str:
+        """The channel of its frames, as `pipeline.bus.preview` describes them."""
+        return f"{self._prefix}live:{camera}"
 
 
 def format_position(position: Position) -> str:

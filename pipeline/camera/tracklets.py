@@ -13,7 +13,7 @@ from pipeline import config
 from pipeline.camera.crops import Crop, CropJudge, meeting, thumbnail
 from pipeline.camera.likeness import Likeness, turn
 from pipeline.camera.track import Point, Tracking
-from pipeline.records import Detections, FloatArray, Frame, Image, Path, TrackletUpdate
+from pipeline.records import Detections, FloatArray, Frame, Image, Path, Track, TrackletUpdate
 
 GAP_SECONDS = 0.5  # a track that was missed for no longer has its path filled in between
 FIRST_EMBEDDING_SECONDS = 1.0  # after which a tracklet without a good crop gets its least bad one
@@ -281,6 +281,10 @@ class Tracklets:
                 tracklet.offer(frame.time, crop)
         self._close(tracking.alive)
         self._remember(frame)
+
+    def boxes(self, tracks: Sequence[Track]) -> dict[int, FloatArray]:
+        """Those of the tracker's open tracks, by the track of their tracklets."""
+        return {self._open[t.track].track: t.box for t in tracks if t.track in self._open}
 
     def age(self, alive: frozenset[int]) -> None:
         """Ends what the tracker has given up while there was no picture."""

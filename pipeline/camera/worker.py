@@ -18,6 +18,7 @@ import numpy as np
 from pipeline import config, footage
 from pipeline.bus import Publisher
 from pipeline.camera.picture import PictureCheck
+from pipeline.camera.preview import PreviewSender
 from pipeline.camera.source import Source, open_source
 from pipeline.camera.track import PersonTracker
 from pipeline.camera.tracklets import Tracklets
@@ -74,10 +75,13 @@ def _watch(
 ) -> None:
     mine = threads.share(len(site.cameras))
     threads.apply(mine)
-    with closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source:
+    with (
+        closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source,
+        closing(PreviewSender(site, camera, publisher.run)) as preview,
+    ):
         detector = Detector(site.detector)
         encoder = EncoderRuntime(site.encoder, mine)
-        Worker(site, camera, source, detector, encoder, publisher, former).run(stop)
+        Worker(site, camera, source, detector, encoder, publisher, former, preview).run(stop)
 
 
 def _await_commit(camera: str, publisher: Publisher, stop: threading.Event) -> None:
@@ -103,6 +107,7 @@ class Worker:
         encoder: EncoderRuntime,
         publisher: Publisher,
         former: Progress | None = None,
+        preview: PreviewSender | None = None,
     ) -> None:
         self._site = site
         self._camera = camera
@@ -122,6 +127,7 @@ class Worker:
             encoder.embed,
             encoder.line,
         )
+        self._preview = preview
         self._check = PictureCheck()
         self._fault = ""
         self.frames = 0
@@ -177,6 +183,8 @@ class Worker:
             frame = replace(frame, time=max(frame.time, self._covered + _TICK))
         tracking = self._tracker.update(detections, frame.time, frame.index)
         self._tracklets.see(frame, detections, tracking)
+        if self._preview is not None and self._preview.watched:
+            self._preview.offer(frame, self._tracklets.boxes(tracking.tracks))
         self.frames += 1
         self._frame = frame.index
         self._cover(frame.time)

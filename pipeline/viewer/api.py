@@ -67,7 +67,7 @@ def list_identities(
 ) -> models.Identities:
     """Who was seen. With a camera and a time: who was seen in that camera at that time."""
     if camera is not None:
-        _check_camera(here, camera)
+        check_camera(here, camera)
     view = here.records.view()
     filtered = camera is not None or since is not None or until is not None
     seen = view.during(camera, _seconds(since), _seconds(until)) if filtered else None
@@ -143,8 +143,8 @@ def list_sequels(
 
     `since` and `until` are about the visit to the second camera.
     """
-    _check_camera(here, first)
-    _check_camera(here, then)
+    check_camera(here, first)
+    check_camera(here, then)
     view = here.records.view()
     seen = view.during(then, _seconds(since), _seconds(until))
     found, page = sequels(view, first, then, within, seen, limit, after)
@@ -222,7 +222,10 @@ def _place(rows: Rows, tracklet: int) -> int:
     return int(found[0])
 
 
-def _check_camera(here: Viewer, camera: str) -> None:
+def check_camera(here: Viewer, camera: str) -> None:
+    """Raises an error that lists the cameras where there is no such one."""
+    if camera in here.site.cameras:
+        return
     known = dict.fromkeys([*here.site.cameras, *here.records.view().cameras])
     if camera not in known:
         raise HTTPException(404, f"there is no camera '{camera}'; there are: {', '.join(known)}")

@@ -163,6 +163,12 @@ class Details:
         )
         return [Present(*row) for row in self._all(query)]
 
+    def identities_in_view(self) -> dict[TrackletKey, int]:
+        """Of the tracklets that the matcher still works on, where it has decided."""
+        t = tracklets.c
+        query = select(t.camera, t.run, t.track, t.identity).where(t.open, t.identity.is_not(None))
+        return {TrackletKey(r.camera, r.run, r.track): r.identity for r in self._all(query)}
+
     def _decisions(self, numbers: Sequence[int]) -> defaultdict[int, list[Decided]]:
         found: defaultdict[int, list[Decided]] = defaultdict(list)
         query = select(events).where(events.c.tracklet.in_(numbers)).order_by(events.c.id)

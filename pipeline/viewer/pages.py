@@ -47,6 +47,12 @@ def search(here: Here) -> HTMLResponse:
     return _page(here, "search", "search")
 
 
+@router.get("/live")
+def live(here: Here) -> HTMLResponse:
+    """The cameras now."""
+    return _page(here, "live", "live")
+
+
 def _page(here: Viewer, template: str, section: str, **values: Any) -> HTMLResponse:
     text = _TEMPLATES.get_template(f"{template}.html.j2").render(
         site=here.site.site, cameras=list(here.site.cameras), section=section, **values

@@ -12,6 +12,19 @@ from pipeline.viewer.health import HealthReader
 from pipeline.viewer.records import Records
 
 
+class Streams:
+    """Counts who watches live: entered by each, on the event loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 @dataclass(frozen=True)
 class Viewer:
     """A site as it is viewed."""
@@ -20,12 +33,13 @@ class Viewer:
     records: Records
     health: HealthReader
     finder: Finder
+    streams: Streams
 
     @staticmethod
     def of(site: Site) -> Viewer:
         """Nothing is opened yet."""
         records = Records(site)
-        return Viewer(site, records, HealthReader(site, records), Finder(site))
+        return Viewer(site, records, HealthReader(site, records), Finder(site), Streams())
 
 
 def viewer_of(request: Request) -> Viewer:

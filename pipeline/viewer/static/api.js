@@ -39,19 +39,27 @@ export async function post(path, values, body) {
   return answer(await send(path + query(values), { method: "POST", body }));
 }
 
-// Events as they come; the browser connects again by itself.
+// Events as they come; connects again by itself. Gives what ends it.
 export function listen(path, handlers, onState = () => {}) {
-  const source = new EventSource(PREFIX + path);
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
-  }
-  source.addEventListener("open", () => onState(true));
-  source.addEventListener("error", () => {
-    onState(false);
-    // A proxy's or a starting server's error closes it for good.
-    if (source.readyState === EventSource.CLOSED) {
-      setTimeout(() => listen(path, handlers, onState), 3000);
+  let source = null;
+  let again = null;
+  const begin = () => {
+    source = new EventSource(PREFIX + path);
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
     }
-  });
-  addEventListener("pagehide", () => source.close(), { once: true });
+    source.addEventListener("open", () => onState(true));
+    source.addEventListener("error", () => {
+      onState(false);
+      // The browser itself gives up for good where something else than a stream answers.
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(begin, 3000);
+    });
+  };
+  const end = () => {
+    clearTimeout(again);
+    source.close();
+  };
+  addEventListener("pagehide", end, { once: true });
+  begin();
+  return end;
 }
