@@ -22,6 +22,7 @@ from train.commands.options import (
 METHODS = {
     "baseline": "Train an encoder: identity classification and a metric loss.",
     "scr": "Train an encoder of spatial and channel parts (SCR).",
+    "dgnet": "Train an encoder and a generator of people together (DG-Net); needs a teacher.",
 }
 Preset = Annotated[
     str,

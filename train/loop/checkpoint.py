@@ -62,12 +62,11 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """The state of a checkpoint that was made by this very run.
+def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Identity and state of a checkpoint, whatever run made it.
 
     Raises:
-        TrainError: the file is damaged, holds more than tensors and plain values, or was made by
-            another method, architecture, seed or data; names what differs.
+        TrainError: the file is missing or damaged, or holds more than tensors and plain values.
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
@@ -78,13 +77,23 @@ def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise TrainError(f"{file}: not a usable checkpoint (not of this version of camtrail)")
     if not isinstance(content.get("identity"), dict):
         raise TrainError(f"{file}: not a usable checkpoint (it does not say of which run it is)")
-    faults = list(_differences(content["identity"], identity))
+    return content["identity"], content["state"]
+
+
+def load_checkpoint(file: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """The state of a checkpoint that was made by this very run.
+
+    Raises:
+        TrainError: see `read_checkpoint`; or it was made by another method, architecture, seed
+            or data: names what differs.
+    """
+    found, state = read_checkpoint(file)
+    faults = list(_differences(found, identity))
     if faults:
         raise TrainError(
             f"{file}: made with other settings ({'; '.join(faults)}); "
             "resume with the command and the data that began the run"
         )
-    state: dict[str, Any] = content["state"]
     return state
 
 

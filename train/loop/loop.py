@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -71,6 +72,7 @@ class Loop:
         self._file, self._identity, self._validate = out / checkpoint.NAME, identity, validate
         self._watch = Watch(out, accelerator.process_index)
         self._logs = out / "tensorboard"
+        self._pictures = out / "pictures"
         self._loader: Loader | None = None
         self._best: tuple[float, int, Weights] | None = None
         if settings.gradient_checkpointing:
@@ -97,6 +99,7 @@ class Loop:
                 if log is not None:
                     checkpoint.save_checkpoint(self._file, self._identity, self._state())
                     _log(log, epoch)
+                    self._show(log, number)
                     report(epoch)
 
     def run_epoch(self, number: int) -> Epoch:
@@ -129,6 +132,8 @@ class Loop:
             TrainError: see `checkpoint.load_checkpoint`.
         """
         state = checkpoint.load_checkpoint(self._file, self._identity)
+        if not state:  # what comes before the method was begun, and no epoch is done
+            return
         try:
             for name, model in self._models.items():
                 model.load_state_dict(state["models"][name])
@@ -213,6 +218,13 @@ class Loop:
         if ends and self._average is not None:
             self._average.update()
         return found
+
+    def _show(self, log: SummaryWriter, number: int) -> None:
+        """Write the method's pictures to disk and to TensorBoard."""
+        for name, picture in self.method.pictures(number).items():
+            self._pictures.mkdir(exist_ok=True)
+            Image.fromarray(picture).save(self._pictures / f"epoch_{number:04}_{name}.png")
+            log.add_image(name, picture, number, dataformats="HWC")
 
     def _is_looked_at(self, number: int) -> bool:
         chosen = self.settings.validation

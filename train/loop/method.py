@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
@@ -98,3 +100,7 @@ class Method(ABC):
 
     def before_epoch(self, loop: Loop) -> None:  # noqa: B027 - most have nothing to do
         """Called before `source`, for what is renewed each epoch."""
+
+    def pictures(self, epoch: int) -> dict[str, npt.NDArray[np.uint8]]:
+        """What to look at after an epoch, by name: RGB uint8 H x W x 3."""
+        return {}

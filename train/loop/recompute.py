@@ -48,12 +48,12 @@ def _forward(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
 
 
 def _contexts(stage: nn.Module) -> tuple[Any, Any]:
-    return nullcontext(), _statistics_kept(stage)
+    return nullcontext(), statistics_kept(stage)
 
 
 @contextmanager
-def _statistics_kept(stage: nn.Module) -> Iterator[None]:
-    """Keep the second pass from counting the batch twice in batch norm's running statistics."""
+def statistics_kept(stage: nn.Module) -> Iterator[None]:
+    """Keep a pass from being counted in batch norm's running statistics, e.g. a second time."""
     norms = [module for module in stage.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -9,6 +9,7 @@ from train.data import Sample
 from train.errors import TrainError
 from train.loop import Method
 from train.methods.baseline import BaselineMethod, BaselineSettings
+from train.methods.dgnet import DGNetMethod, DGNetSettings
 from train.methods.scr import ScrMethod, ScrSettings
 from train.methods.supervised import EncoderSettings
 
@@ -20,7 +21,11 @@ class Kind(NamedTuple):
     settings: type[EncoderSettings]
 
 
-METHODS = {"baseline": Kind(BaselineMethod, BaselineSettings), "scr": Kind(ScrMethod, ScrSettings)}
+METHODS = {
+    "baseline": Kind(BaselineMethod, BaselineSettings),
+    "scr": Kind(ScrMethod, ScrSettings),
+    "dgnet": Kind(DGNetMethod, DGNetSettings),
+}
 
 
 def kind(name: str) -> Kind:

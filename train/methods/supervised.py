@@ -55,7 +55,7 @@ class IdentityModel(nn.Module):
         super().__init__()
         self.network = network
         length = network.dimension // parts
-        self.classifiers = nn.ModuleList(_classifier(length, classes) for _ in range(parts))
+        self.classifiers = nn.ModuleList(classifier(length, classes) for _ in range(parts))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, H, W) to features (N, D) and logits (N, parts, classes)."""
@@ -65,10 +65,11 @@ class IdentityModel(nn.Module):
         return features, torch.stack(logits, dim=1)
 
 
-def _classifier(length: int, classes: int) -> nn.Linear:
-    classifier = nn.Linear(length, classes, bias=False)
-    nn.init.normal_(classifier.weight, std=0.01)
-    return classifier
+def classifier(length: int, classes: int) -> nn.Linear:
+    """Vectors (N, length) to logits (N, classes)."""
+    layer = nn.Linear(length, classes, bias=False)
+    nn.init.normal_(layer.weight, std=0.01)
+    return layer
 
 
 class Supervised(Method):
@@ -96,7 +97,7 @@ class Supervised(Method):
         self._source = Source(samples, crops, self._draws)
         self.network = build(settings.architecture, **settings.arguments)
         load_backbone(self.network, settings.weights)
-        model = IdentityModel(self.network, self.parts(self.network), crops.classes)
+        model = self.identity_model(self.network, crops.classes)
         self.models = {"model": model}
         self.updates = [
             Update(
@@ -122,6 +123,10 @@ class Supervised(Method):
     def parts(network: Network) -> int:
         """Vectors of the embedding that have a classifier of their own."""
         return 1
+
+    def identity_model(self, network: Network, classes: int) -> IdentityModel:
+        """What is trained; called before anything of the instance exists but ``network``."""
+        return IdentityModel(network, self.parts(network), classes)
 
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,0 +1,79 @@
+"""Sees that a discriminator has stopped teaching the generator anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from train.errors import TrainError
+from train.loop import Settings
+
+_SAME = 1e-4  # spread of all scores of a batch, below which they say nothing
+_EVERY = 10  # steps between two looks: a look lets a GPU wait
+
+
+class Collapse(Settings):
+    """When a discriminator counts as collapsed.
+
+    Attributes:
+        loss: its loss, the mean over scales and both kinds of images, below which it has won.
+        steps: in a row, after which the run is stopped.
+    """
+
+    loss: float = Field(gt=0)
+    steps: int = Field(ge=1)
+
+
+class CollapseWatch(nn.Module):
+    """Counts, in its buffers, for how many steps in a row a discriminator has been useless.
+
+    Args:
+        settings: when that is so.
+    """
+
+    won: Tensor
+    silent: Tensor
+
+    def __init__(self, settings: Collapse) -> None:
+        super().__init__()
+        self._settings = settings
+        self._looks = 0
+        for name in ("won", "silent"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def look(self, loss: Tensor, scores: Sequence[Tensor], epoch: int) -> None:
+        """Note a step.
+
+        Args:
+            loss: of the discriminator, summed over scales and both kinds of images.
+            scores: of real and generated images together, a tensor a scale.
+            epoch: the one that runs, for the message.
+
+        Raises:
+            TrainError: it has collapsed; says how.
+        """
+        has_won = loss / (2 * len(scores)) < self._settings.loss
+        spread = torch.stack([scale.float().std() for scale in scores]).max()
+        self.won.copy_((self.won + 1) * has_won)
+        self.silent.copy_((self.silent + 1) * (spread < _SAME))
+        self._looks += 1
+        if self._looks % _EVERY == 0:
+            self._judge(epoch)
+
+    def _judge(self, epoch: int) -> None:
+        for steps, what in (
+            (int(self.won), "tells every generated image from a real one"),
+            (int(self.silent), "says the same of every image"),
+        ):
+            if steps >= self._settings.steps:
+                last = f"the last checkpoint is of epoch {epoch - 1}"
+                raise TrainError(
+                    f"the discriminator has collapsed in epoch {epoch}: for {steps} steps it "
+                    f"{what}, which teaches the generator nothing; "
+                    f"{last if epoch > 1 else 'there is no checkpoint yet'}; begin again with a "
+                    "lower discriminator.learning_rate or a higher gradient_penalty"
+                )

@@ -1,0 +1,95 @@
+"""DG-Net's two encoders and its decoder together: new images of known people.
+
+Zheng et al., "Joint Discriminative and Generative Learning for Person Re-identification" (2019),
+section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from reid_models import InputSpec
+from reid_models.generators import Decoder, StructureEncoder
+from reid_models.networks.dgnet import DGNet
+from train.errors import TrainError
+
+_STEP = 16  # pixels: the discriminator's coarsest patches
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class Codes(NamedTuple):
+    """What an image is made of: appearance (N, C, parts, 1) and structure (N, S, H / 4, W / 4)."""
+
+    appearance: Tensor
+    structure: Tensor
+
+
+class Generator(nn.Module):
+    """Takes images apart and puts their codes together anew.
+
+    Args:
+        network: encodes appearance; it is also the encoder that is trained.
+        width: of structure encoder and decoder; 16 is the published size.
+        aspp: of the structure encoder.
+        spec: of the images.
+
+    Raises:
+        TrainError: the images are too small for the networks, or of an odd size.
+    """
+
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(self, network: DGNet, width: int, aspp: bool, spec: InputSpec) -> None:
+        super().__init__()
+        _check_size(network, spec)
+        self.network = network
+        self.structure = StructureEncoder(width, aspp)
+        channels, parts, _ = network.code_shape
+        self.decoder = Decoder(channels * parts, width)
+        for name, values in (("_mean", spec.mean), ("_std", spec.std)):
+            column = torch.tensor(values).view(3, 1, 1) / 255
+            self.register_buffer(name, column, persistent=False)
+
+    def codes(self, images: Tensor) -> Codes:
+        """The codes of normalised images (N, 3, H, W)."""
+        return Codes(self.network.code(images), self.structure_of(images))
+
+    def structure_of(self, images: Tensor) -> Tensor:
+        """The structure codes of normalised images. Their encoder sees no colours, so that these
+        must come from the appearance code."""
+        return cast(Tensor, self.structure(2 * self._grey(images) - 1))
+
+    def generate(self, codes: Codes) -> Tensor:
+        """Normalised images (N, 3, H, W)."""
+        return cast(Tensor, self.decoder(codes.appearance, codes.structure))
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Normalised images as uint8 (N, H, W, 3) on the CPU."""
+        levels = (255 * (images.float() * self._std + self._mean)).round().clamp(0, 255)
+        return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu()
+
+    def _grey(self, images: Tensor) -> Tensor:
+        """From 0 to 1, (N, 1, H, W)."""
+        luma = images.new_tensor(_LUMA).view(3, 1, 1)
+        return ((images * self._std + self._mean) * luma).sum(dim=1, keepdim=True)
+
+
+def _check_size(network: DGNet, spec: InputSpec) -> None:
+    for side, size in (("height", spec.height), ("width", spec.width)):
+        if size % _STEP:
+            raise TrainError(f"{side}={size}: images are made of {_STEP} pixels; set a multiple")
+    was_training = network.training
+    with torch.no_grad():
+        rows = network.eval().trunk(torch.zeros(1, 3, spec.height, spec.width)).shape[2]
+    network.train(was_training)
+    parts = network.code_shape[1]
+    if rows < parts:
+        least = -(-spec.height // rows * parts // _STEP) * _STEP
+        raise TrainError(
+            f"height={spec.height}: too small for an appearance code of {parts} parts; "
+            f"set height={least} or more, or arguments.parts={rows}"
+        )
