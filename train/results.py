@@ -58,13 +58,13 @@ def markdown(lines: Sequence[Line], histogram: dict[str, Any], data: DataSet, co
     first = lines[0].records[0]
     seeds = [record["seed"] for record in lines[0].records]
     test = len({sample.identity for sample in data.query})
+    colours = [f"{100 * histogram[key]:.1f}" for key in _COLUMNS.values()]
     table = [
-        "| | " + " | ".join(_COLUMNS) + " | epochs | minutes |",
+        _cells(["", *_COLUMNS, "epochs", "minutes"]),
         "|---|" + "---:|" * (len(_COLUMNS) + 2),
         *(_row(line) for line in lines),
-        "| colour histogram | " + " | ".join(_per_cent(histogram, k) for k in _COLUMNS.values()),
+        _cells(["colour histogram", *colours, "-", "-"]),
     ]
-    table[-1] += " | - | - |"
     return f"""# Results on simulated people
 
 {data.name}: {first["train_images"]} images of {first["train_identities"]} identities to learn \
@@ -105,10 +105,6 @@ def _settings(name: str) -> str:
 def _spread(rates: Sequence[float]) -> str:
     deviation = statistics.stdev(rates) if len(rates) > 1 else 0.0
     return f"{100 * statistics.mean(rates):.1f} ± {100 * deviation:.1f}"
-
-
-def _per_cent(figures: dict[str, Any], key: str) -> str:
-    return f"{100 * figures[key]:.1f}"
 
 
 def _cells(cells: Sequence[str]) -> str:

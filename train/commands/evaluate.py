@@ -9,6 +9,7 @@ import typer
 
 from train.commands.embedder import ENCODER_HELP, Embedder
 from train.commands.options import Data, Device, Json, open_to_measure, print_values
+from train.errors import TrainError
 
 Metric = Annotated[Literal["cosine", "euclidean"], typer.Option("--metric")]
 AveragePrecision = Annotated[
@@ -50,6 +51,8 @@ def evaluate_encoder(
     from train.evaluation import How, make_search
     from train.report import summary
 
+    if report is not None and not report.parent.is_dir():  # before the work is done
+        raise TrainError(f"{report}: cannot be written: there is no folder {report.parent}")
     how = How(metric, average_precision, other_cameras, multi_query, tracklets, rerank)
     embedder = Embedder(encoder, device)
     found = open_to_measure(data)

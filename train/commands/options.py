@@ -80,9 +80,9 @@ def print_values(values: dict[str, Any], as_json: bool, note: str = "") -> None:
         return
     console = Console()
     for key, value in values.items():
-        console.print(f"{key:>22}  {value}", highlight=False)
+        console.print(f"{key:>22}  {value}", highlight=False, soft_wrap=True)
     if note:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

@@ -106,7 +106,7 @@ def test_cross_domain(
     [
         (["--tracklets"], "do not say which tracklet they are of"),
         (["--metric", "euclidean", "--rerank"], "measure it by cosine"),
-        (["--report", "no/such/folder/page.html"], "cannot be written"),
+        (["--report", "no/such/folder/page.html"], "cannot be written: there is no folder no"),
     ],
 )
 def test_mistakes(
