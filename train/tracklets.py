@@ -12,6 +12,7 @@ from reid_models import Encoder
 from reid_models.temporal import sample_frames, temporal_partition_pooling
 from train.data import DataSet, Sample
 from train.evaluation import Features, Ranking, embed_data, evaluate
+from train.evaluation.features import join
 
 _Key = tuple[int, int, int | None]
 
@@ -45,7 +46,7 @@ def evaluate_tracklets(
     if named:
         asked, searched = _groups(data.query), _groups(data.gallery)
     else:
-        query = gallery = _joined(query, gallery)
+        query = gallery = join(query, gallery)
         searched = _groups([*data.query, *data.gallery])
         wanted = {(sample.identity, sample.camera) for sample in data.query}
         asked = {key: places for key, places in searched.items() if key[:2] in wanted}
@@ -57,14 +58,6 @@ def evaluate_tracklets(
 
 def _has_tracklets(data: DataSet) -> bool:
     return all(sample.tracklet is not None for sample in (*data.query, *data.gallery))
-
-
-def _joined(a: Features, b: Features) -> Features:
-    return Features(
-        np.concatenate([a.embeddings, b.embeddings]),
-        np.concatenate([a.identities, b.identities]),
-        np.concatenate([a.cameras, b.cameras]),
-    )
 
 
 def _groups(samples: Sequence[Sample]) -> dict[_Key, list[int]]:

@@ -37,6 +37,9 @@ def evaluate_encoder(
         bool, typer.Option("--tracklets", help="Search for tracklets among tracklets.")
     ] = False,
     rerank: Rerank = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Count Error-I and Error-II, over all images.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write an HTML page with pictures.")
     ] = None,
@@ -48,7 +51,8 @@ def evaluate_encoder(
 
     camtrail-train eval --encoder histogram --data simulated --report colours.html
     """
-    from train.evaluation import How, make_search
+    from train.evaluation import How, error_counts, make_search
+    from train.evaluation.features import join
     from train.report import summary
 
     if report is not None and not report.parent.is_dir():  # before the work is done
@@ -56,9 +60,13 @@ def evaluate_encoder(
     how = How(metric, average_precision, other_cameras, multi_query, tracklets, rerank)
     embedder = Embedder(encoder, device)
     found = open_to_measure(data)
-    search = make_search(*embedder.test_part(found), found, how, embedder.torch_device)
+    parts = embedder.test_part(found)
+    search = make_search(*parts, found, how, embedder.torch_device)
     ranking = search.ranking()
     measured = {"encoder": encoder, "data": found.name, **summary(ranking, how)}
+    if errors:
+        first, second = error_counts(join(*parts), metric)
+        measured |= {"error_1": round(first, 4), "error_2": round(second, 4)}
     if report is not None:
         from train.evaluation.page import write_page
 

@@ -47,6 +47,15 @@ class Features:
         return len(self.embeddings)
 
 
+def join(first: Features, second: Features) -> Features:
+    """All images of both, in their order."""
+    return Features(
+        np.concatenate([first.embeddings, second.embeddings]),
+        np.concatenate([first.identities, second.identities]),
+        np.concatenate([first.cameras, second.cameras]),
+    )
+
+
 class Pooled(NamedTuple):
     """Means of embeddings, as they come, of groups of images.
 
@@ -68,11 +77,8 @@ def multi_query(query: Features, gallery: Features) -> Pooled:
     """
     wanted = {*_keys(query)}
     own = np.array([key in wanted for key in _keys(gallery)], bool)
-    both = Features(
-        np.concatenate([query.embeddings, gallery.embeddings[own]]),
-        np.concatenate([query.identities, gallery.identities[own]]),
-        np.concatenate([query.cameras, gallery.cameras[own]]),
-    )
+    theirs = Features(gallery.embeddings[own], gallery.identities[own], gallery.cameras[own])
+    both = join(query, theirs)
     return _pool(both, _keys(both))
 
 

@@ -6,11 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from reid_models import Description, InputSpec, build, save_encoder
 from train.cli import main
+from train.data import load_folder
+from train.evaluation import histogram_features
 
 HISTOGRAM = ("--encoder", "histogram")
 
@@ -65,6 +68,26 @@ def test_every_protocol(
     assert 0 < changed["map"] <= 1
     euclidean = evaluated(monkeypatch, capsys, *given, "--metric", "euclidean")
     assert euclidean["map"] == usual["map"]  # of vectors of length 1
+
+
+def test_errors_of_fidelity(
+    market: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against a loop over all pairs."""
+    data = load_folder(market, "m")
+    samples = [*data.query, *data.gallery]
+    rows = histogram_features(samples).embeddings
+    first, second = [], []
+    for anchor, sample in enumerate(samples):
+        distances = np.linalg.norm(rows - rows[anchor], axis=1)
+        same = np.array([other.identity == sample.identity for other in samples])
+        own, others = distances[same], distances[~same]
+        first.append((others < own.max()).sum())
+        second.append((own > others.min()).sum())
+    counted = evaluated(monkeypatch, capsys, *HISTOGRAM, "--data", market, "--errors")
+    assert counted["error_1"] == pytest.approx(np.mean(first), abs=1e-4)
+    assert counted["error_2"] == pytest.approx(np.mean(second), abs=1e-4)
+    assert "error_1" not in evaluated(monkeypatch, capsys, *HISTOGRAM, "--data", market)
 
 
 def test_a_report(
