@@ -39,6 +39,7 @@ class Recipe:
 
 _LABELED, _DETECTED = "new protocol, labeled", "new protocol, detected"
 _YAN = "Yan et al., Beyond Triplet Loss (2022), tables II and III"
+_AINAM = "Ainam et al., Sparse Label Smoothing, tables 4 and 6"
 
 RECIPES = {
     "baseline": Recipe(
@@ -78,6 +79,24 @@ RECIPES = {
             ("cuhk03", _DETECTED): Figures(0.822, 0.776),
             ("cuhk03", _LABELED): Figures(0.838, 0.804),
             ("mars", ""): Figures(0.873, 0.813),
+        },
+    ),
+    "slsr": Recipe(
+        "slsr",
+        (),
+        f"{_AINAM}, SLS + ResNet",
+        {
+            ("market1501", ""): Figures(0.8916, 0.7515),
+            ("dukemtmc", ""): Figures(0.7653, 0.6079),
+        },
+    ),
+    "slsr-densenet": Recipe(
+        "slsr",
+        ("architecture=densenet121", "height=256", "width=128"),
+        f"{_AINAM}, SLS + DenseNet",
+        {
+            ("market1501", ""): Figures(0.9243, 0.7908),
+            ("dukemtmc", ""): Figures(0.8294, 0.6778),
         },
     ),
 }

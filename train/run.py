@@ -30,6 +30,7 @@ from train.loop.record import describe, device_name, versions
 from train.loop.validation import hold_out, with_weights
 from train.methods import kind
 from train.methods.settings import dump_settings, load_settings
+from train.methods.slsr_steps import Steps
 from train.methods.supervised import EncoderSettings
 from train.report import summary
 
@@ -116,8 +117,6 @@ class _Run:
             samples, validate = held.train, self._validation(held.query, held.gallery)
         identities = len({sample.identity for sample in samples})
         trained_on = f"{data.name}, {identities} identities, method {method}, seed {seed}"
-        set_seed(seed)
-        self.method = kind(method).method(settings, samples, seed, trained_on)
         identity = {
             "method": method,
             "settings": dump_settings(settings),
@@ -125,6 +124,11 @@ class _Run:
             "processes": accelerator.num_processes,
             "data": self._description["data_fingerprint"],
         }
+        make, _, steps = kind(method)
+        if steps is not None:
+            make = steps(Steps(settings, samples, out, seed, identity, accelerator))
+        set_seed(seed)
+        self.method = make(settings, samples, seed, trained_on)
         self.loop = Loop(self.method, settings, seed, out, identity, accelerator, validate)
 
     def finish(self, command: str) -> dict[str, Any]:

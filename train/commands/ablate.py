@@ -60,6 +60,26 @@ def scr(
     _run("SCR", scr_tables, data, out, settings, changes, seed, as_json)
 
 
+@ablate.command()
+def slsr(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """SLSR against learning from real images alone, LSR and LSRO; noise layers; numbers of
+    clusters and of generated images; at most 21 trainings, each with its clusters and DCGANs.
+
+    camtrail-train ablate slsr --data market1501:/data/Market-1501 --settings paper \
+    --out studies/slsr
+    """
+    from train.ablate.slsr import slsr_tables
+
+    _run("SLSR", slsr_tables, data, out, settings, changes, seed, as_json)
+
+
 def _run(
     name: str,
     tables: Callable[[Study], Iterator[list[Table]]],

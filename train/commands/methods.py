@@ -23,6 +23,7 @@ METHODS = {
     "baseline": "Train an encoder: identity classification and a metric loss.",
     "scr": "Train an encoder of spatial and channel parts (SCR).",
     "dgnet": "Train an encoder and a generator of people together (DG-Net); needs a teacher.",
+    "slsr": "Train an encoder on real images and on images generated for clusters of them (SLSR).",
 }
 Preset = Annotated[
     str,

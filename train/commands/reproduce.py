@@ -23,7 +23,9 @@ from train.commands.options import (
 
 def reproduce(
     data: Annotated[str, typer.Argument(metavar="DATASET", help=DATA_HELP)],
-    method: Annotated[str, typer.Option("--method", help="baseline, fidi or scr.")],
+    method: Annotated[
+        str, typer.Option("--method", help="baseline, fidi, scr, slsr or slsr-densenet.")
+    ],
     out: Out,
     changes: Changes = None,
     seed: Seed = 0,

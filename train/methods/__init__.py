@@ -11,20 +11,32 @@ from train.loop import Method
 from train.methods.baseline import BaselineMethod, BaselineSettings
 from train.methods.dgnet import DGNetMethod, DGNetSettings
 from train.methods.scr import ScrMethod, ScrSettings
+from train.methods.slsr import SlsrMethod, SlsrSettings
+from train.methods.slsr_steps import Steps, slsr_after_steps
 from train.methods.supervised import EncoderSettings
+
+Make = Callable[[Any, Sequence[Sample], int, str], Method]
 
 
 class Kind(NamedTuple):
-    """A method, to be called with ``(settings, samples, seed, trained_on)``, and its settings."""
+    """A method.
 
-    method: Callable[[Any, Sequence[Sample], int, str], Method]
+    Attributes:
+        method: to be called with ``(settings, samples, seed, trained_on)``.
+        settings: what it is set by.
+        steps: what has to be done before; gives the method, ready to be called.
+    """
+
+    method: Make
     settings: type[EncoderSettings]
+    steps: Callable[[Steps], Make] | None = None
 
 
 METHODS = {
     "baseline": Kind(BaselineMethod, BaselineSettings),
     "scr": Kind(ScrMethod, ScrSettings),
     "dgnet": Kind(DGNetMethod, DGNetSettings),
+    "slsr": Kind(SlsrMethod, SlsrSettings, slsr_after_steps),
 }
 
 

@@ -3,7 +3,8 @@
 Ainam et al., "Sparse Label Smoothing for Semi-supervised Person Re-Identification", algorithm 1.
 Everything lies in ``RUN/steps``: ``features`` and ``dcgan-1``, ``dcgan-2`` ... are runs of their
 own with a checkpoint after each epoch; ``clusters.json`` says what is in which cluster;
-``generated/cluster-1`` ... hold the images. What is there is not done again.
+``generated/cluster-1`` ... hold the images, and ``quality.json`` says how real they look. What is
+there is not done again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from train.errors import TrainError
 from train.files import write_text
 from train.generation.clusters import cluster, silhouettes
 from train.generation.dcgan import DCGANMethod, check_enough, write_images
+from train.generation.fid import frechet_distance
 from train.loop import Epoch, LoopSettings, Method
 from train.loop.checkpoint import NAME, load_checkpoint, save_checkpoint
 from train.loop.loop import Loop
@@ -109,7 +111,13 @@ def make_generated(run: Steps) -> Generated | None:
         [sample for sample, own in zip(run.samples, clusters, strict=True) if own == number]
         for number in range(run.settings.clusters)
     ]
-    return _images_of(run, groups)
+    made = _images_of(run, groups)
+    quality = run.steps / "quality.json"
+    if not quality.exists():
+        network = _first_cnn(run)
+        run.first(quality, lambda: _measure(run, network, groups, made.samples, quality))
+    run.say(f"step 3 of 3: {len(run.samples)} real and {len(made.samples)} generated images")
+    return made
 
 
 def _first_cnn(run: Steps) -> Network:
@@ -182,7 +190,6 @@ def _images_of(run: Steps, groups: Sequence[Sequence[Sample]]) -> Generated:
             run.say(f"step 2 of 3: a DCGAN on the {len(group)} images of cluster {number}")
             _generate(run, group, share, folder)
         made += [Sample(path, number, camera=0) for path in sorted(folder.iterdir())]
-    run.say(f"step 3 of 3: {len(run.samples)} real and {len(made)} generated images")
     return Generated(made, [{sample.identity for sample in group} for group in groups])
 
 
@@ -198,6 +205,28 @@ def _generate(run: Steps, group: Sequence[Sample], number: int, folder: Path) ->
     assert isinstance(generator, DCGANGenerator)
     generator.load_state_dict(weights)
     run.first(folder, lambda: write_images(generator, number, run.seed, folder))
+
+
+def _measure(
+    run: Steps,
+    network: Network,
+    groups: Sequence[Sequence[Sample]],
+    made: Sequence[Sample],
+    file: Path,
+) -> None:
+    """How near generated images come to the real ones of their cluster, in the space of the first
+    CNN, which no DCGAN has seen. Too high for few images, so that it compares alike runs only."""
+    found = []
+    for number, group in enumerate(groups, start=1):
+        own = [sample for sample in made if sample.identity == number]
+        figures: dict[str, Any] = {"cluster": number, "real": len(group), "generated": len(own)}
+        figures["identities"] = len({sample.identity for sample in group})
+        if len(own) > 1:
+            real, generated = (map_features(run, network, part) for part in (group, own))
+            figures["frechet_distance"] = round(frechet_distance(real, generated), 4)
+        found.append(figures)
+        run.say(", ".join(f"{name} {value}" for name, value in figures.items()))
+    write_text(file, json.dumps(found, indent=2) + "\n")
 
 
 def _loop_settings(settings: SlsrSettings) -> LoopSettings:

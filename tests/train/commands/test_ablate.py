@@ -93,6 +93,47 @@ def test_scr(
     assert len(settings) == 3 + 3 + 2 + 3
 
 
+def test_slsr(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate import slsr
+
+    row = next(iter(slsr._NUMBERS.items()))
+    monkeypatch.setattr(slsr, "_NUMBERS", dict([row]))  # the others take as long again, four times
+    out = tmp_path / "study"
+    tiny = ["arguments.dimension=16", "features.epochs=1", "generated=9", "clusters=2"]
+    tiny += ["dcgan.size=16", "dcgan.width=1", "dcgan.batch=2", "dcgan.epochs=1"]
+    run(monkeypatch, "ablate", "slsr", "--data", market, "--out", out, *changes(*tiny), "--json")
+    labels, numbers = json.loads(capsys.readouterr().out)["tables"]
+    assert [row["name"].split(":")[0].split(",")[0] for row in labels["rows"]] == [
+        "real images alone",
+        "LSR",
+        "LSRO",
+        "SLSR",
+        "SLSR",
+        "SLSR without a noise layer",
+    ]
+    assert labels["rows"][3]["published"]["Market-1501, ResNet-50"] == "89.16 / 75.15"
+    assert [row["name"][:10] for row in numbers["rows"]] == [f"{k} clusters" for k in (2, 3, 4)]
+    assert numbers["rows"][1]["published"] == {"re-ranked": "93.82 / 90.20"}
+    assert all(0 < row["measured"]["mAP, re-ranked"] <= 1 for row in numbers["rows"])
+    settings = [
+        json.loads((folder / "run.json").read_text())["settings"]
+        for folder in (out / "trainings").iterdir()
+    ]
+    # 12,000 of 12,936 are 45 of 48
+    assert sorted((s["clusters"], s["generated"]) for s in settings if s["generated"] > 9) == [
+        (2, 45),
+        (3, 45),
+        (4, 45),
+    ]
+    assert {s["generated_labels"] for s in settings} == {"sparse", "uniform"}
+    assert {s["noise_layer"] for s in settings} == {"feature", "logits", "none"}
+
+
 def test_a_row_goes_on_where_it_stopped(market: Path, tmp_path: Path) -> None:
     wanted = [*SMALL, "arguments.dimension=16", "epochs=3"]
     study = Study(load_folder(market, "m"), tmp_path, "default", wanted, 0, "")

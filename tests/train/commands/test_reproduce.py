@@ -99,3 +99,12 @@ def test_the_published_batch_of_fidi() -> None:
     s = method_settings(recipe.method, "paper", recipe.changes)
     assert (s.identities_per_batch, s.images_per_identity) == (8, 16)
     assert (s.architecture, s.height, s.width, s.weights) == ("resnet50", 256, 128, "imagenet")
+
+
+def test_the_two_networks_of_slsr() -> None:
+    found = []
+    for name in ("slsr", "slsr-densenet"):
+        recipe = RECIPES[name]
+        s = method_settings(recipe.method, "paper", recipe.changes)
+        found.append((s.architecture, s.height, s.width, recipe.figures["market1501", ""].rank1))
+    assert found == [("resnet50", 224, 224, 0.8916), ("densenet121", 256, 128, 0.9243)]
