@@ -15,6 +15,7 @@ from train.commands.data import show_data
 from train.commands.deliver import compare, export
 from train.commands.detector import detector
 from train.commands.evaluate import evaluate_encoder
+from train.commands.generate import generate
 from train.commands.methods import METHODS, config, training_command
 from train.commands.options import is_first_process
 from train.commands.reproduce import reproduce
@@ -30,6 +31,7 @@ app.command("eval")(evaluate_encoder)
 app.command()(cross_domain)
 app.command()(detector)
 app.command("data")(show_data)
+app.command()(generate)
 app.command()(export)
 app.command()(compare)
 app.add_typer(ablate, name="ablate")

@@ -103,11 +103,22 @@ class Loop:
                     report(epoch)
 
     def run_epoch(self, number: int) -> Epoch:
-        """One epoch, validation included; it is not yet in the history."""
+        """One epoch, validation included; it is not yet in the history.
+
+        Raises:
+            TrainError: there is too little memory on the GPU, or see `Watch`.
+        """
         start = time.monotonic()
         self.epoch = number
         set_seed((self.seed * 100_003 + number) % 2**32, device_specific=True)
-        losses = self._train()
+        try:
+            losses = self._train()
+        except torch.OutOfMemoryError:
+            raise TrainError(
+                f"out of GPU memory in epoch {number}: lower identities_per_batch or "
+                "images_per_identity (accumulation makes up for it), or height and width; or set "
+                "gradient_checkpointing=true"
+            ) from None
         validation = self._look() if self._is_looked_at(number) else {}
         seconds = time.monotonic() - start
         spent = sum(epoch.seconds for epoch in self.history) + seconds

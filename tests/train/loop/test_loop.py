@@ -95,6 +95,15 @@ def test_the_moving_average_is_kept(tmp_path: Path) -> None:
     assert not torch.equal(loop.weights()["2.weight"], last)
 
 
+def test_too_little_memory_is_explained(tmp_path: Path) -> None:
+    class Huge(Toy):
+        def step(self, batch: Batch) -> dict[str, Tensor]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 PiB")
+
+    with pytest.raises(TrainError, match="out of GPU memory in epoch 1: lower identities"):
+        make_loop(tmp_path / "run", Huge).fit(silent)
+
+
 def test_several_updates_take_turns(tmp_path: Path) -> None:
     """Two networks pull one number up and down; each has an optimiser of its own."""
 
