@@ -35,6 +35,15 @@ SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="The site.yaml to
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write log lines as JSON.")]
 UntilEnd = Annotated[bool, typer.Option("--until-end", help="Stop when all files are read.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; you, by default.")]
+Tracklets = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY",
+        help="One of its tracklets, CAMERA/RUN/TRACK as `camtrail show --json` prints it; give it "
+        "once for each.",
+    ),
+]
 DEFAULT_SITE = Path("site.yaml")
 STOPPED = os.EX_TEMPFAIL  # the exit status of what was stopped before its end: start it again
 
@@ -152,26 +161,88 @@ def show(
 def confirm(
     identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
     site: SiteFile = DEFAULT_SITE,
-    tracklet: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            help="Only this one of its tracklets, CAMERA/RUN/TRACK as `camtrail show --json` "
-            "prints it; give it once for each.",
-        ),
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who says so; you, by default.")
-    ] = None,
+    tracklet: Tracklets = None,
+    by: By = None,
     json: AsJson = False,
 ) -> None:
     """Say that you looked, and that the tracklets of an identity show one person.
 
-    They become labels that `camtrail crops export` tells from what the matcher guessed.
+    The matcher leaves them there, and they become labels that `camtrail crops export` tells from
+    what it guessed. Without --tracklet all that the identity has now.
     """
-    from pipeline import confirm as command
+    from pipeline import correct
 
-    command.run(_load(site), identity, tracklet or [], by, as_json=json)
+    arguments = {"identity": identity, "tracklets": correct.parse_keys(tracklet or [])}
+    correct.run(_load(site), "confirm", by, arguments, as_json=json)
+
+
+@app.command(epilog="Example: camtrail merge 17 23 site.yaml")
+def merge(
+    one: Annotated[int, typer.Argument(metavar="ID", help="The number of an identity.")],
+    other: Annotated[int, typer.Argument(metavar="ID", help="That of another one.")],
+    site: SiteFile = DEFAULT_SITE,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Say that two identities are one person; the older number stays.
+
+    The matcher never takes them apart again. Refused where they were in two places at once.
+    """
+    from pipeline import correct
+
+    correct.run(_load(site), "merge", by, {"identities": [one, other]}, as_json=json)
+
+
+@app.command(epilog="Example: camtrail split 17 site.yaml --tracklet gate/01JG.../4")
+def split(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    tracklet: Tracklets,
+    site: SiteFile = DEFAULT_SITE,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Say that some tracklets of an identity show somebody else, who gets a new number.
+
+    The matcher never puts the two together again.
+    """
+    from pipeline import correct
+
+    arguments = {"identity": identity, "tracklets": correct.parse_keys(tracklet or [])}
+    correct.run(_load(site), "split", by, arguments, as_json=json)
+
+
+@app.command(epilog='Example: camtrail rename 17 "Ada" site.yaml')
+def rename(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    name: Annotated[str, typer.Argument(help="How to call it; empty takes the name away.")],
+    site: SiteFile = DEFAULT_SITE,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Give an identity a name."""
+    from pipeline import correct
+
+    arguments = {"identity": identity, "name": name or None}
+    correct.run(_load(site), "rename", by, arguments, as_json=json)
+
+
+@app.command(epilog="Example: camtrail forget 17 site.yaml --yes")
+def forget(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    site: SiteFile = DEFAULT_SITE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Delete all that is known of a person: tracklets, embeddings, crops. It cannot be undone.
+
+    Somebody who is in view goes on being seen, as a new tracklet.
+    """
+    if not yes:
+        typer.confirm(f"Forget identity {identity} for good?", abort=True, err=True)
+    from pipeline import correct
+
+    correct.run(_load(site), "forget", by, {"identity": identity}, as_json=json)
 
 
 @app.command(epilog="Example: camtrail viewer site.yaml --port 8600")

@@ -36,11 +36,19 @@ from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.watermark import Watermark
 from pipeline.records import (
     Assignment,
+    Decision,
     Envelope,
     TrackletKey,
     TrackletUpdate,
 )
-from pipeline.store import Outcome, Received, RunState, Snapshot, StoredTracklet
+from pipeline.store import (
+    Outcome,
+    Received,
+    RunState,
+    Snapshot,
+    StoredTracklet,
+    StoredVisit,
+)
 
 TICK = 0.5  # seconds of event time
 LINGER = 5.0  # seconds for which a tracklet that ended is kept at hand
@@ -90,6 +98,7 @@ class Engine:
         self._coming: list[tuple[float, TrackletKey, int, Received]] = []  # heap
         self._tick: int | None = None
         self._dimension = 0
+        self._forgotten: set[TrackletKey] = set()
         self._people = People(config.prototypes, config.max_identities)
 
     @classmethod
@@ -144,6 +153,8 @@ class Engine:
         update = envelope.body
         if run is None or not isinstance(update, TrackletUpdate):
             return None
+        if update.key in self._forgotten:
+            return None
         known_at = self.watermark.known_at(update.camera, update.end)
         if known_at <= self.now:
             self.late += 1
@@ -179,6 +190,49 @@ class Engine:
             math.nan if runner_up is None else runner_up.similarity,
         )
 
+    def new_number(self) -> int:
+        """A number for an identity that a person makes."""
+        return self._people.new_number()
+
+    def reassign(self, identity: int, visits: Sequence[StoredVisit]) -> None:
+        """A person changed who is who, and the store has it so: these are all the tracklets that
+        this identity has now.
+        """
+        known = {**self._recent, **self._tracklets}
+        own = [
+            known[v.key].visit if v.key in known else Visit(v.key, v.start, v.end, ended=True)
+            for v in visits
+        ]
+        self._people.give(identity, own)
+        for visit in own:
+            tracklet = known.get(visit.key)
+            former = tracklet.assignment if tracklet else None
+            if tracklet is not None and former is not None and former.identity != identity:
+                tracklet.assignment = Assignment(
+                    tracklet.key, identity, Decision.CORRECTED, math.nan, math.nan, self.now
+                )
+        self._people.prune([identity], self._horizon())
+
+    def fix(self, keys: Collection[TrackletKey]) -> None:
+        """A person said that these tracklets have the right identity."""
+        for known in (self._tracklets, self._recent):
+            for key in known.keys() & set(keys):
+                known[key].said = True
+
+    def forget(self, identity: int, keys: Collection[TrackletKey]) -> None:
+        """An identity and its tracklets were forgotten: nothing of them may come again."""
+        self.drop(identity)
+        self._forgotten.update(keys)
+        for known in (self._tracklets, self._recent):
+            for key in self._forgotten & known.keys():
+                del known[key]
+        self._coming = [item for item in self._coming if item[1] not in self._forgotten]
+        heapq.heapify(self._coming)
+
+    def drop(self, identity: int) -> None:
+        """An identity has no tracklet any more."""
+        self._people.drop(identity)
+
     def last_seen(self) -> dict[str, list[tuple[float, int]]]:
         """For each camera when it lately saw which identity last."""
         seen: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -191,13 +245,14 @@ class Engine:
         if self._calibration is not None:
             self._calibration = Calibration(self._patience, snapshot.calibration)
             self.thresholds = self._calibration.thresholds
+        self._forgotten = set(snapshot.forgotten)
         if math.isfinite(snapshot.tick):
             self._tick = round(snapshot.tick / TICK)
         prototypes = ((p.identity, p.key, p.embedding, p.quality) for p in snapshot.prototypes)
         self._people.resume(snapshot.gallery, snapshot.next_identity, prototypes)
         self._dimension = self.gallery.dimension or 0
         for stored in snapshot.tracklets:
-            self._resume_tracklet(stored.updates, stored.assignment, stored.prototype)
+            self._resume_tracklet(stored)
         for stored in islice(snapshot.recent, MOST):
             self._resume_recent(stored)
         horizon = self._horizon()
@@ -208,21 +263,20 @@ class Engine:
             self._people.see(seen.identity, visit)
             self._people.prune([seen.identity], horizon)
 
-    def _resume_tracklet(
-        self, updates: Iterable[Received], assignment: Assignment | None, prototype: bool
-    ) -> None:
-        for received in updates:
+    def _resume_tracklet(self, stored: StoredTracklet) -> None:
+        for received in stored.updates:
             if received.known_at <= self.now:
                 self._apply(received)
             else:
                 self._expect(received)
+        assignment = stored.assignment
         if assignment is None:
             return
         tracklet = self._tracklets[assignment.key]
         tracklet.visit.ended |= self.watermark.closed_at(tracklet.key) <= self.now
-        tracklet.assignment = assignment
+        tracklet.assignment, tracklet.said = assignment, stored.said
         self._people.see(assignment.identity, tracklet.visit)
-        if prototype and tracklet.embedding is not None and self._people.has(tracklet):
+        if stored.prototype and tracklet.embedding is not None and self._people.has(tracklet):
             self.gallery.restore(
                 [(assignment.identity, tracklet.key, tracklet.embedding, tracklet.quality)]
             )
@@ -232,7 +286,7 @@ class Engine:
         for received in stored.updates:
             tracklet.apply(received.update, received.known_at)
         tracklet.visit.ended = True
-        tracklet.assignment = stored.assignment
+        tracklet.assignment, tracklet.said = stored.assignment, stored.said
         self._recent[tracklet.key] = tracklet
 
     def _expect(self, received: Received) -> None:
@@ -326,6 +380,9 @@ class Engine:
         """
         if tracklet.assignment is None or not self._people.has(tracklet):
             return
+        if tracklet.said:
+            self._people.show(tracklet)
+            return
         timeline = self.timelines[tracklet.assignment.identity]
         if timeline.standing(tracklet.visit, self.topology) is Standing.IMPOSSIBLE:
             reason = {"rule": "was elsewhere at the same time"}
@@ -338,7 +395,8 @@ class Engine:
         known = (*self._recent.values(), *self._tracklets.values())
         decided = [t for t in known if t.assignment is not None and t.embedding is not None]
         newest = sorted(decided, key=_by_end)[-MOST:]
-        those = sorted((t for t in newest if self._people.has(t)), key=lambda t: t.order)
+        movable = (t for t in newest if self._people.has(t) and not t.said)
+        those = sorted(movable, key=lambda t: t.order)
         if those:
             recent = look_back(those, self.gallery, self.timelines, self.topology)
             repairs = find_repairs(those, recent, regroup(recent, self.thresholds))

@@ -14,12 +14,17 @@ from pipeline.errors import CamtrailError
 _POLL_SECONDS = 0.5
 
 
+class MatcherRunsError(CamtrailError):
+    """A matcher has the data directory."""
+
+
 @contextmanager
 def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator[bool]:
     """Holds the directory's lock; gives False where ``stop`` was set before it was free.
 
     Raises:
-        CamtrailError: another matcher has it and ``standby`` is not set, or it cannot be written.
+        MatcherRunsError: another matcher has it and ``standby`` is not set.
+        CamtrailError: it cannot be written.
     """
     path = data_dir / "matcher.lock"
     try:
@@ -30,7 +35,7 @@ def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator
     try:
         while not _locked(descriptor):
             if not standby:
-                raise CamtrailError(
+                raise MatcherRunsError(
                     f"{data_dir}: another matcher works on it; stop that one, or start this one "
                     "with --standby to take over when it ends"
                 )

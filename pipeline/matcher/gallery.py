@@ -73,10 +73,7 @@ class Gallery:
         row = self._rows.pop(key, None)
         if row is None:
             return
-        keys = self._by_identity[self._owners[row]]
-        keys.remove(key)
-        if not keys:
-            del self._by_identity[self._owners[row]]
+        self._disown(row, key)
         last = len(self._keys) - 1
         if row != last:
             self._view[row] = self._view[last]
@@ -88,6 +85,15 @@ class Gallery:
         assert self._index is not None
         self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
         self._look()
+
+    def give(self, key: TrackletKey, identity: int) -> None:
+        """Makes the tracklet's prototype, if it is one, that of another identity."""
+        row = self._rows.get(key)
+        if row is None:
+            return
+        self._disown(row, key)
+        self._owners[row] = identity
+        self._by_identity[identity].append(key)
 
     def forget(self, identity: int) -> None:
         """Takes out an identity."""
@@ -138,6 +144,12 @@ class Gallery:
         self._by_identity[identity].append(key)
         self._index.add(embedding.reshape(1, -1))
         self._look()
+
+    def _disown(self, row: int, key: TrackletKey) -> None:
+        keys = self._by_identity[self._owners[row]]
+        keys.remove(key)
+        if not keys:
+            del self._by_identity[self._owners[row]]
 
     def _make_room(self, identity: int, camera: str) -> TrackletKey | None:
         keys = sorted(key for key in self._by_identity[identity] if key.camera == camera)

@@ -90,6 +90,23 @@ class People:
             new[repair.identity] = settled
         self._forget_empty(sorted({repair.former for repair in repairs}))
 
+    def new_number(self) -> int:
+        """For an identity that a person makes."""
+        return next(self._numbers)
+
+    def give(self, identity: int, visits: Iterable[Visit]) -> None:
+        """An identity has these visits and no others, with the prototypes of their tracklets."""
+        timeline = Timeline()
+        for visit in visits:
+            timeline.add(visit)
+            self.gallery.give(visit.key, identity)
+        self.timelines[identity] = timeline
+
+    def drop(self, identity: int) -> None:
+        """Knows nothing of an identity any more; the store has said so already."""
+        self.timelines.pop(identity, None)
+        self.gallery.forget(identity)
+
     def show(self, tracklet: Tracklet) -> None:
         """Its embedding stands for its identity, if it is one of the few that do."""
         if tracklet.embedding is None or tracklet.assignment is None:

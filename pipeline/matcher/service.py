@@ -20,9 +20,10 @@ import faiss
 import redis
 from sqlalchemy.exc import OperationalError
 
-from pipeline.bus import Consumer, Delivery, Keys, Lease, connect
+from pipeline.bus import Consumer, Delivery, Keys, Lease, Request, Requests, connect
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
+from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import sole_owner
@@ -111,6 +112,8 @@ class Service:
         self._store = store
         self._engine = engine
         self._consumer = Consumer(client, keys, f"matcher-{os.getpid()}")
+        self._requests = Requests(client, keys)
+        self._corrections = Corrections(store, engine)
         self._committed = 0  # updates since the start
         self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._chores_at = -math.inf
@@ -154,6 +157,8 @@ class Service:
         if self._take(deliveries, stop):
             self._consumer.ack([delivery.id for delivery in deliveries])
             self._consumer.announce(self._engine.watermark.positions())
+        for request in self._requests.take():
+            self._answer(request)
         if time.monotonic() - self._chores_at >= _CHORES_SECONDS:
             self._chores()
         return not deliveries and self._engine.watermark.all_gone and self._engine.idle
@@ -177,6 +182,22 @@ class Service:
             )
         self._foreign = self._engine.foreign
         return True
+
+    def _answer(self, request: Request) -> None:
+        """Does what somebody asks, between two batches."""
+        try:
+            answer = self._corrections.carry_out(request)
+        except CamtrailError as error:
+            self._requests.refuse(request, str(error))
+            return
+        except (OSError, OperationalError) as error:
+            cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
+            self._requests.refuse(request, f"the store takes nothing: {redact(cause)}")
+            return
+        log.info("done as asked", kind=request.kind, author=request.author)
+        if request.kind == "forget":
+            forget_messages(self._client)
+        self._requests.answer(request, answer)
 
     def _commit(self, batch: Batch, stop: threading.Event) -> bool:
         """Tries until it is in the store; False where ``stop`` came before."""
@@ -232,6 +253,12 @@ class Service:
             self._rates.popleft()
         since, before = self._rates[0]
         return (self._committed - before) / max(now - since, 1e-3)
+
+
+def forget_messages(client: redis.Redis) -> None:
+    """Has Redis write its file anew, without the messages that it has no more."""
+    with suppress(redis.ResponseError):  # no append-only file, no right to it, or it is doing so
+        client.bgrewriteaof()
 
 
 def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:

@@ -14,7 +14,9 @@ from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
 
 @dataclass(slots=True, eq=False)
 class Tracklet:
-    """``evidence_at`` is when its first embedding was known (inf: not yet)."""
+    """``evidence_at`` is when its first embedding was known (inf: not yet). ``said`` is whether a
+    person said that it has its identity: nothing takes it from there then.
+    """
 
     visit: Visit
     crops: int = 0
@@ -22,6 +24,7 @@ class Tracklet:
     embedding: FloatArray | None = None
     evidence_at: float = math.inf
     assignment: Assignment | None = None
+    said: bool = False
     key: TrackletKey = field(init=False)
 
     def __post_init__(self) -> None:

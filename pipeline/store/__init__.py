@@ -7,6 +7,7 @@ One process writes (the matcher); any number read at the same time, also while n
 [1, 2, 3]
 """
 
+from pipeline.store.corrections import Said
 from pipeline.store.embeddings import Unembedded
 from pipeline.store.rows import (
     Batch,
@@ -38,6 +39,7 @@ __all__ = [
     "Outcome",
     "Received",
     "RunState",
+    "Said",
     "Snapshot",
     "Store",
     "StoreCounts",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Engine, FromClause, Select, func, inspect, select
+from sqlalchemy import Connection, Engine, FromClause, Select, func, inspect, select
 
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
@@ -18,7 +18,6 @@ from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
     CameraRecord,
-    Correction,
     IdentityDetail,
     IdentitySummary,
     StoreCounts,
@@ -97,7 +96,7 @@ class Reader:
         with self._engine.connect() as connection:
             row = connection.execute(_summaries().where(identities.c.id == identity)).one_or_none()
             if row is None:
-                raise CamtrailError(f"there is no identity {identity}; {self._numbers()}")
+                raise CamtrailError(f"there is no identity {identity}; {known_numbers(connection)}")
             rows = connection.execute(
                 select(tracklets).where(t.identity == identity).order_by(t.start, t.id)
             ).all()
@@ -239,15 +238,11 @@ class Reader:
         )
 
     def _confirmed(self) -> dict[int, int]:
-        """By tracklet the identity that a person confirmed last."""
+        """By tracklet the identity that a person said last."""
         if not inspect(self._engine).has_table(corrections.name):
             return {}
         c = corrections.c
-        query = (
-            select(c.tracklet, c.identity)
-            .where(c.kind == Correction.CONFIRM.value)
-            .order_by(c.time, c.id)
-        )
+        query = select(c.tracklet, c.identity).order_by(c.time, c.id)
         with self._engine.connect() as connection:
             return {r.tracklet: r.identity for r in connection.execute(query)}
 
@@ -267,11 +262,12 @@ class Reader:
     def _crop(self, name: str | None) -> Path | None:
         return self.crops / name if name else None
 
-    def _numbers(self) -> str:
-        t = tracklets.c.identity
-        with self._engine.connect() as connection:
-            first, last = connection.execute(select(func.min(t), func.max(t))).one()
-        return f"there are {first} to {last}" if first else "there are none yet"
+
+def known_numbers(connection: Connection) -> str:
+    """Which identities there are, for whoever asked for another."""
+    t = tracklets.c.identity
+    first, last = connection.execute(select(func.min(t), func.max(t))).one()
+    return f"there are {first} to {last}" if first else "there are none yet"
 
 
 def _summaries() -> Select[Any]:

@@ -110,11 +110,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StoredTracklet:
-    """A tracklet as the matcher takes it up again: its decision so far and all its updates."""
+    """A tracklet as the matcher takes it up again: its decision so far and all its updates.
+
+    ``said`` is whether a person said that it has the identity that it has.
+    """
 
     assignment: Assignment | None
     prototype: bool
     updates: Sequence[Received]
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,9 @@ class TrackRow:
 class Correction(StrEnum):
     """What a person can say of a tracklet."""
 
-    CONFIRM = "confirm"  # it shows this identity
+    CONFIRM = "confirm"  # it shows the identity that the matcher says
+    MERGE = "merge"  # it shows the identity of others too
+    SPLIT = "split"  # it does not show the identity of others
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,15 @@
 ``corrections``  what people said of tracklets; the newest of a tracklet is the one that holds
 ``embeddings``   of tracklets whose updates another encoder embedded: what this one makes of their
                  kept crops
+``audit``        what people did: who, when, and to whom; nothing of what they saw
+``forgotten``    keys of tracklets that were forgotten while their camera still saw them
 ===============  =================================================================================
 
 ``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
 embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
 
-Version 1 had neither ``crops`` nor ``corrections``, version 2 no ``embeddings``.
+Version 1 had neither ``crops`` nor ``corrections``, version 2 none of
+``embeddings``, ``audit`` and ``forgotten``.
 """
 
 from __future__ import annotations
@@ -170,4 +173,22 @@ embeddings = Table(
     Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
     Column("fingerprint", Text, primary_key=True),  # of the encoder
     Column("embedding", LargeBinary, nullable=False),  # D x float16
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Float, nullable=False),  # by the clock
+    Column("author", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON
+)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("camera", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("track", Integer, primary_key=True),
 )

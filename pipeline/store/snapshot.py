@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, case, exists, func, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
 from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
@@ -19,7 +19,16 @@ from pipeline.store.rows import (
     StoredTracklet,
     StoredVisit,
 )
-from pipeline.store.schema import embeddings, identities, meta, runs, tracklets, updates
+from pipeline.store.schema import (
+    corrections,
+    embeddings,
+    forgotten,
+    identities,
+    meta,
+    runs,
+    tracklets,
+    updates,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,8 @@ class Snapshot:
     ``tracklets`` are those it works on, with all updates, also those later than ``tick``.
     ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
     with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
-    first, also of identities that have left the gallery.
+    first, also of identities that have left the gallery. ``forgotten`` are tracklets of which
+    nothing may be kept, though their cameras may still send some.
     """
 
     tick: float
@@ -42,6 +52,7 @@ class Snapshot:
     visits: Iterable[StoredVisit]
     prototypes: Iterable[StoredPrototype]
     recent: Iterable[StoredTracklet]
+    forgotten: Collection[TrackletKey] = ()
 
 
 def load_snapshot(engine: Engine) -> Snapshot:
@@ -62,6 +73,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
             visits=_visits(engine),
             prototypes=_prototypes(engine, fingerprint),
             recent=_recent(engine, fingerprint),
+            forgotten=[TrackletKey(*row) for row in connection.execute(select(forgotten))],
         )
 
 
@@ -119,18 +131,26 @@ def _recent(engine: Engine, fingerprint: str) -> Iterator[StoredTracklet]:
 def _whole_tracklets(
     connection: Connection, which: ColumnElement[bool], fingerprint: str
 ) -> list[StoredTracklet]:
+    said = exists().where(
+        corrections.c.tracklet == tracklets.c.id, corrections.c.identity == tracklets.c.identity
+    )
     query = (
-        select(tracklets, updates, _embedding_now(fingerprint))
+        select(tracklets, updates, _embedding_now(fingerprint), said.label("said"))
         .join(updates, updates.c.tracklet == tracklets.c.id)
         .outerjoin(embeddings, _of_encoder(fingerprint))
         .where(which)
         .order_by(tracklets.c.id, updates.c.seq)
         .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
     )
-    found: dict[int, tuple[Assignment | None, bool, list[Received]]] = {}
+    found: dict[int, tuple[Assignment | None, bool, list[Received], bool]] = {}
     for row in connection.execute(query):
         if row.tracklets_id not in found:
-            found[row.tracklets_id] = (_assignment(row), row.tracklets_prototype, [])
+            found[row.tracklets_id] = (
+                _assignment(row),
+                row.tracklets_prototype,
+                [],
+                row.said,
+            )
         found[row.tracklets_id][2].append(Received(_stored_update(row), row.updates_known_at))
     return [StoredTracklet(*item) for item in found.values()]
 

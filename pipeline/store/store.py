@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,28 +12,25 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
-    Float,
-    Text,
     bindparam,
     delete,
     insert,
-    literal,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from pipeline.errors import CamtrailError
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
+from pipeline.store import corrections
 from pipeline.store.connection import database_file, open_database
+from pipeline.store.corrections import Said
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
 from pipeline.store.embeddings import forget_learned, keep_embeddings
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
-from pipeline.store.rows import Batch, Correction, Outcome, Received, RunState, Verdict
+from pipeline.store.rows import Batch, Outcome, Received, RunState, StoredVisit, Verdict
 from pipeline.store.schema import (
-    corrections,
     crops,
     events,
     identities,
@@ -101,32 +98,47 @@ class Store(Reader):
             with suppress(OSError):  # a file too many is no reason to commit all of it again
                 (self.crops / file).unlink()
 
+    def visits(self, identity: int) -> list[StoredVisit]:
+        """All tracklets of an identity. Raises `CamtrailError` where it has none."""
+        with self._engine.connect() as connection:
+            return list(corrections.visits(connection, identity).values())
+
     def confirm(
-        self, identity: int, author: str, time: float, keys: Sequence[TrackletKey] = ()
+        self, identity: int, keys: Collection[TrackletKey], said: Said
     ) -> list[TrackletKey]:
-        """Keeps that a person says that tracklets show this identity, and gives their keys.
-
-        What counts is who they are now: tracklets that the identity gets later are not confirmed
-        by it, and those that it loses stay confirmed.
-
-        Args:
-            keys: of some of its tracklets; all by default.
-
-        Raises:
-            CamtrailError: there is no such identity, or a tracklet is not one of its.
-        """
-        own = [visit.key for visit in self.identity(identity).visits]
-        for key in keys:
-            if key not in own:
-                raise CamtrailError(
-                    f"{key} is no tracklet of identity {identity}; its are: "
-                    f"{', '.join(map(str, own))}"
-                )
-        said = {"b_time": time, "b_author": author, "b_identity": identity}
-        chosen = [key for key in own if not keys or key in keys]
+        """See `pipeline.store.corrections`, as for all that people say."""
         with self._engine.begin() as connection:
-            rows = [connection.execute(_CONFIRM, _key(key) | said).rowcount for key in chosen]
-        return [key for key, row in zip(chosen, rows, strict=True) if row]
+            return corrections.confirm(connection, identity, keys, said)
+
+    def merge(self, survivor: int, other: int, said: Said) -> None:
+        """All tracklets of ``other`` get the identity ``survivor``."""
+        with self._engine.begin() as connection:
+            corrections.merge(connection, survivor, other, said)
+
+    def split(self, identity: int, new: int, keys: Collection[TrackletKey], said: Said) -> None:
+        """Some tracklets of an identity get a new one."""
+        with self._engine.begin() as connection:
+            corrections.split(connection, identity, new, keys, said)
+
+    def rename(self, identity: int, name: str | None, said: Said) -> None:
+        """Gives an identity a name, or takes it."""
+        with self._engine.begin() as connection:
+            corrections.rename(connection, identity, name, said)
+
+    def forget(self, identity: int, said: Said) -> list[TrackletKey]:
+        """Deletes all that is known of an identity, pictures first, so that a crash leaves what
+        can be forgotten again; gives the keys of its tracklets.
+        """
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwrites with zeros
+            keys, files = corrections.forget(connection, identity, said)
+            for file in files:
+                (self.crops / file).unlink(missing_ok=True)
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:  # the log holds the pages as they were
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return keys
 
     def keep_embeddings(self, fingerprint: str, found: Mapping[int, FloatArray]) -> None:
         """Keeps what another encoder made of the crops of tracklets, by their number."""
@@ -299,16 +311,6 @@ _SET_BEST = (
 )
 _DROP_CROP = delete(crops).where(
     (crops.c.tracklet == bindparam("b_tracklet")) & (crops.c.seq == bindparam("b_seq"))
-)
-_CONFIRM = insert(corrections).from_select(  # in one step with the look at whose it is now
-    ["time", "author", "kind", "identity", "tracklet"],
-    select(
-        bindparam("b_time", type_=Float),
-        bindparam("b_author", type_=Text),
-        literal(Correction.CONFIRM.value),
-        tracklets.c.identity,
-        tracklets.c.id,
-    ).where(_SAME_KEY & (tracklets.c.identity == bindparam("b_identity"))),
 )
 _CLOSE = update(tracklets).where(_SAME_KEY).values(open=False)
 _RETIRE = update(identities).where(identities.c.id == bindparam("i")).values(in_gallery=False)

@@ -40,8 +40,9 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 
 def test_all_commands_are_there() -> None:
     assert {
-        "config", "confirm", "crops export", "demo", "doctor", "evaluate", "identities", "init",
-        "matcher", "run", "show", "simulate", "viewer", "worker",
+        "config", "confirm", "crops export", "demo", "doctor", "encoder info", "encoder promote",
+        "encoder rollback", "evaluate", "forget", "identities", "init", "matcher", "merge",
+        "rename", "run", "show", "simulate", "split", "viewer", "worker",
     } == COMMANDS  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from pipeline.crops import Labels, Selection, export
 from pipeline.errors import CamtrailError
 from pipeline.records import Assignment, Decision, TrackletKey, TrackletUpdate
 from pipeline.records import Path as TrackPath
-from pipeline.store import Batch, Outcome, Received, Store, Verdict
+from pipeline.store import Batch, Outcome, Received, Said, Store, Verdict
 from train.data import open_data
 from train.data.dataset import identities
 
@@ -81,7 +81,7 @@ def filled(site: Site) -> Site:
     updates += [update(TrackletKey("gate", RUNS[0], 99), 9, seq) for seq in range(1, CROPS + 1)]
     with Store.open(site.store_url, crops=site.crops_dir, keep=4) as store:
         received = [Received(u, u.end) for u in updates]
-        store.commit(Batch(received, [], Outcome(START, verdicts=verdicts)))
+        store.commit(Batch(received, [], Outcome(START + 1000, verdicts=verdicts)))
     return site
 
 
@@ -147,8 +147,8 @@ def test_labels_of_people_are_told_from_those_of_the_matcher(filled: Site, tmp_p
         export(filled, tmp_path / "none", Selection(Labels.CONFIRMED))
     assert not (tmp_path / "none").exists()
     with Store.open(filled.store_url, keep=4) as store:
-        store.confirm(1, "ada", START)
-        store.confirm(2, "ada", START, [TrackletKey("gate", RUNS[0], 2)])
+        store.confirm(1, [], Said("ada", START, START))
+        store.confirm(2, [TrackletKey("gate", RUNS[0], 2)], Said("ada", START, START))
         moved = [verdict(TrackletKey("lobby", RUNS[0], 1), 3, new=False)]
         store.commit(Batch([], [], Outcome(START, verdicts=moved)))
     confirmed = tmp_path / "confirmed"

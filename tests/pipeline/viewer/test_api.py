@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline.store import Store
+from pipeline.store import Said, Store
 from pipeline.viewer.app import create_app
 from tests.pipeline import stored_site
 from tests.pipeline.viewer.conftest import Stored
@@ -111,7 +111,7 @@ def test_visits_come_in_pages(stored: Stored) -> None:
 def test_says_who_confirmed(stored: Stored) -> None:
     key = next(a.key for a in stored.assignments if a.identity == 3)
     with Store.open(stored.site.store_url) as store:
-        store.confirm(3, "Ada", 1.0, [key])
+        store.confirm(3, [key], Said("Ada", 1.0, 1.0))
     visits = get(stored, "/identities/3/visits")["visits"]
     assert [v["confirmed_by"] for v in visits] == ["Ada"]
 

@@ -1,0 +1,148 @@
+"""`camtrail confirm|merge|split|rename|forget`: a person says who is who.
+
+The matcher carries it out where one runs, so that it holds at once; else it is done here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect
+from pipeline.config import Site, redact
+from pipeline.errors import CamtrailError
+from pipeline.matcher.corrections import Corrections
+from pipeline.matcher.engine import Engine
+from pipeline.matcher.exclusive import MatcherRunsError, sole_owner
+from pipeline.matcher.service import forget_messages
+from pipeline.matcher.topology import Topology
+from pipeline.output import print_json
+from pipeline.records import TrackletKey
+from pipeline.store import Store
+
+_REWRITE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
+
+
+def correct(site: Site, kind: str, author: str | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Says something of identities; see `pipeline.matcher.corrections` for kinds and arguments.
+
+    Args:
+        author: who says so; by default who is logged in.
+
+    Raises:
+        CamtrailError: it cannot be done; nothing has changed.
+    """
+    author = author or _login()
+    Store.open(site.store_url, read_only=True).close()  # which makes none
+    try:
+        with sole_owner(site.data_dir, threading.Event(), standby=False):
+            if not _matcher_elsewhere(site):
+                return _carry_out(site, kind, author, arguments)
+    except MatcherRunsError:
+        pass
+    try:
+        with connect(site, name="camtrail-correct") as client:
+            return ask(client, Keys(site.site), kind, author, arguments)
+    except redis.RedisError as error:
+        raise CamtrailError(
+            f"the matcher runs, but Redis does not answer: {redact(str(error))}"
+        ) from None
+
+
+def _carry_out(site: Site, kind: str, author: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    now = time.time()
+    request = Request(secrets.token_hex(16), kind, author, now, now, arguments)
+    with Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep) as store:
+        engine = Engine.restore(
+            store.snapshot(), site.matcher, None, tuple(site.cameras), Topology(site.topology)
+        )
+        answer = Corrections(store, engine).carry_out(request)
+    if kind == "forget" and site.redis == "embedded":
+        _rewrite(site)
+    return answer
+
+
+def _matcher_elsewhere(site: Site) -> bool:
+    """Whether a matcher on another host has the site."""
+    if site.redis == "embedded":
+        return False
+    try:
+        with connect(site, name="camtrail-correct") as client:
+            return bool(Lease(client, Keys(site.site)).holder())
+    except redis.RedisError as error:
+        raise CamtrailError(
+            f"Redis does not answer, so whether a matcher runs is not known: {redact(str(error))}"
+        ) from None
+
+
+def _rewrite(site: Site) -> None:
+    """Has the embedded server drop from its file what the stream has no more."""
+    server = EmbeddedServer(site)
+    server.start()
+    try:
+        with connect(site) as client:
+            forget_messages(client)
+            deadline = time.monotonic() + _REWRITE_SECONDS
+            while time.monotonic() < deadline:
+                state: Any = client.info("persistence")
+                if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
+                    return
+                time.sleep(_PAUSE_SECONDS)
+    finally:
+        server.stop()
+
+
+def run(
+    site: Site, kind: str, author: str | None, arguments: dict[str, Any], *, as_json: bool
+) -> None:
+    """As the command line calls it."""
+    answer = correct(site, kind, author, arguments)
+    if as_json:
+        print_json(answer)
+        return
+    print(_TEXTS[kind].format(**answer | {"n": _count(answer.get("tracklets"))}))
+
+
+_TEXTS = {
+    "confirm": "confirmed by {by}: identity {identity} in {n} tracklets",
+    "merge": "identity {merged} is identity {identity} now, which has {n} tracklets",
+    "split": "{n} tracklets of identity {identity} are identity {new} now",
+    "rename": "identity {identity} is called {name}",
+    "forget": "identity {identity} is forgotten, with {n} tracklets and their crops",
+}
+
+
+def _count(tracklets: object) -> int:
+    return len(tracklets) if isinstance(tracklets, list) else int(str(tracklets or 0))
+
+
+def parse_keys(texts: Sequence[str]) -> list[TrackletKey]:
+    """Tracklets' keys as `camtrail show --json` prints them: ``CAMERA/RUN/TRACK``.
+
+    Raises:
+        CamtrailError: one is none.
+    """
+    return [_parse_key(text) for text in texts]
+
+
+def _parse_key(text: str) -> TrackletKey:
+    match text.split("/"):
+        case [camera, run, track] if camera and run and track.isdecimal():
+            return TrackletKey(camera, run, int(track))
+    raise CamtrailError(
+        f"--tracklet {text}: expected CAMERA/RUN/TRACK, as `camtrail show --json` prints it"
+    )
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, in a container
+        raise CamtrailError("who says so? give --by NAME") from None

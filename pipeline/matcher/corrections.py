@@ -1,0 +1,145 @@
+"""Carries out what people say: first in the store, then in what the matcher remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.bus import Request
+from pipeline.errors import CamtrailError
+from pipeline.matcher.engine import Engine
+from pipeline.matcher.presence import CLOCK_TOLERANCE
+from pipeline.records import TrackletKey
+from pipeline.store import Said, Store, StoredVisit
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Merge(_Arguments):
+    identities: tuple[int, int]
+
+
+class _Some(_Arguments):
+    """Some tracklets of an identity, as ``[camera, run, track]``."""
+
+    identity: int
+    tracklets: list[tuple[str, str, int]] = Field(max_length=10_000)
+
+    @property
+    def keys(self) -> list[TrackletKey]:
+        return [TrackletKey(*key) for key in self.tracklets]
+
+
+class _Name(_Arguments):
+    identity: int
+    name: str | None
+
+
+class _One(_Arguments):
+    identity: int
+
+
+Answer = dict[str, Any]
+M = TypeVar("M", bound=_Arguments)
+
+
+class Corrections:
+    """Use it between two batches, when everything decided is in the store."""
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+        self._kinds: dict[str, Callable[[dict[str, Any], Said], Answer]] = {
+            "confirm": self._confirm,
+            "merge": self._merge,
+            "split": self._split,
+            "rename": self._rename,
+            "forget": self._forget,
+        }
+
+    def carry_out(self, request: Request) -> Answer:
+        """Does what is asked and says what came of it.
+
+        Raises:
+            CamtrailError: it cannot be done; nothing has changed.
+        """
+        if request.kind not in self._kinds:
+            raise CamtrailError(
+                f"{request.kind}: unknown; there are: {', '.join(sorted(self._kinds))}"
+            )
+        said = Said(request.author, request.time, self._engine.now)
+        try:
+            return self._kinds[request.kind](request.arguments, said)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise CamtrailError(f"{request.kind}: {place}: {first['msg']}") from None
+
+    def _confirm(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Some, arguments)
+        keys = self._store.confirm(asked.identity, asked.keys, said)
+        self._engine.fix(keys)
+        return {"identity": asked.identity, "by": said.author, "tracklets": [str(k) for k in keys]}
+
+    def _merge(self, arguments: dict[str, Any], said: Said) -> Answer:
+        survivor, other = sorted(_read(_Merge, arguments).identities)
+        if survivor == other:
+            raise CamtrailError(f"identity {survivor} cannot be merged with itself")
+        self._refuse_two_places(self._store.visits(survivor), self._store.visits(other))
+        self._store.merge(survivor, other, said)
+        visits = self._store.visits(survivor)
+        self._engine.reassign(survivor, visits)
+        self._engine.drop(other)
+        self._engine.fix([visit.key for visit in visits])
+        return {"identity": survivor, "merged": other, "tracklets": len(visits)}
+
+    def _split(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Some, arguments)
+        new = self._engine.new_number()
+        self._store.split(asked.identity, new, asked.keys, said)
+        for identity in (new, asked.identity):
+            visits = self._store.visits(identity)
+            self._engine.reassign(identity, visits)
+            self._engine.fix([visit.key for visit in visits])
+        return {"identity": asked.identity, "new": new, "tracklets": len(set(asked.keys))}
+
+    def _rename(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Name, arguments)
+        self._store.rename(asked.identity, asked.name, said)
+        return {"identity": asked.identity, "name": asked.name}
+
+    def _forget(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_One, arguments)
+        keys = self._store.forget(asked.identity, said)
+        self._engine.forget(asked.identity, keys)
+        return {"identity": asked.identity, "tracklets": len(keys)}
+
+    def _refuse_two_places(
+        self, ours: Sequence[StoredVisit], theirs: Sequence[StoredVisit]
+    ) -> None:
+        """One person is not in two places, whoever says so."""
+        active: list[StoredVisit] = []
+        for visit in sorted((*ours, *theirs), key=lambda v: v.start):
+            active = [v for v in active if v.end > visit.start + CLOCK_TOLERANCE]
+            for other in active:
+                together = min(visit.end, other.end) - visit.start
+                if (
+                    other.identity != visit.identity
+                    and together > CLOCK_TOLERANCE
+                    and self._engine.topology.exclusive(visit.key.camera, other.key.camera)
+                ):
+                    raise CamtrailError(
+                        f"{visit.identity} and {other.identity} were in two places at once: "
+                        f"{visit.key} and {other.key} overlap by {together:.1f} s"
+                    )
+            active.append(visit)
+
+
+def _read(model: type[M], arguments: dict[str, Any]) -> M:
+    """As JSON, in which a strict tuple may be a list."""
+    return model.model_validate_json(json.dumps(arguments))
