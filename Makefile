@@ -32,6 +32,8 @@ $(STAMP): pyproject.toml
 setup-test: $(STAMP)
 	@/usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null || \
 	  deploy/debian-packages $(TEST_PACKAGES) || echo "the RTSP tests will be skipped" >&2
+	@command -v chromium >/dev/null || deploy/debian-packages chromium || \
+	  echo "the browser tests will be skipped" >&2
 
 demo: setup  ## three simulated cameras, end to end, measured against the truth
 	$(BIN)/camtrail demo --out demo

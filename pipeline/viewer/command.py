@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 
@@ -28,6 +29,8 @@ def serve(site: Site, host: str, port: int) -> None:
             f"(127.0.0.1, ::1, localhost). From another machine: "
             f"ssh -L {port}:127.0.0.1:{port} THIS_HOST, then open http://127.0.0.1:{port}/ there"
         )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # the server raises them again when it has stopped
     with _listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         print(f"http://{name}:{listening.getsockname()[1]}/", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -35,10 +36,9 @@ def create(folder: Path, seconds: float = 14.0) -> Site:
         assignment = Assignment(update.key, person, decision, math.nan, math.nan, update.end)
         updates.append(update)
         verdicts.append(Verdict(update.key, update.end, assignment, None, {"rule": "alike"}))
+    updates[0] = replace(updates[0], ended=False)  # is still in view
     keys = [update.key for update in updates]
-    outcome = Outcome(
-        verdicts=verdicts, prototypes=dict.fromkeys(keys, True), closed=list(keys[1:])
-    )
+    outcome = Outcome(verdicts=verdicts, prototypes=dict.fromkeys(keys, True), closed=keys[1:])
     with Store.open(site.store_url) as store:
         received = [Received(update, update.end) for update in updates]
         store.commit(Batch(received, [], outcome, encoder.fingerprint))
@@ -90,5 +90,5 @@ def _update(
         fingerprint=encoder.fingerprint,
         thumbnail=cv2.imencode(".jpg", best)[1].tobytes(),
         thumbnail_quality=0.5,
-        ended=person != 1,
+        ended=True,
     )
