@@ -26,11 +26,13 @@ class Training:
         method: a name of `train.methods.METHODS`.
         changes: of the study's settings, as for ``--set``.
         share: of the training identities that it learns from.
+        keeps_checkpoint: for what it holds besides the encoder.
     """
 
     method: str
     changes: tuple[str, ...] = ()
     share: float = 1.0
+    keeps_checkpoint: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,5 +97,6 @@ def trained(study: Study, training: Training) -> Trained:
     record = train_encoder(
         training.method, data, folder, settings, study.seed, resume, study.command
     )
-    (folder / CHECKPOINT).unlink()  # there is nothing left to go on with, and it is large
+    if not training.keeps_checkpoint:
+        (folder / CHECKPOINT).unlink()  # there is nothing left to go on with, and it is large
     return Trained(folder, record, data)

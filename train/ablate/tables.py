@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from train.files import write_text
 
+_NO_RATES = ("Error", "FID", "Fréchet")  # how the names of such columns begin
+
 
 @dataclass(frozen=True)
 class Row:
@@ -89,7 +91,7 @@ def _columns(rows: Iterable[Iterable[str]]) -> list[str]:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if name.startswith("Error") else f"{100 * value:.1f}"
+    return f"{value:.4g}" if name.startswith(_NO_RATES) else f"{100 * value:.1f}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,38 @@ def scr(
     from train.ablate.scr import scr_tables
 
     _run("SCR", scr_tables, data, out, settings, changes, seed, as_json)
+
+
+@ablate.command()
+def fused_losses(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    judge: Annotated[
+        Path | None,
+        typer.Option(help="An encoder, in whose space images are compared in place of FID."),
+    ] = None,
+    inception: Annotated[
+        Path | None,
+        typer.Option(help="FID's Inception weights; they are downloaded where none are given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Single reconstruction losses of DG-Net and sums of them: how real generated images look,
+    and how good the encoder is; 12 trainings of the method dgnet, with one teacher.
+
+    camtrail-train ablate fused-losses --data simulated --judge other.safetensors \
+    --set teacher=runs/baseline/encoder.safetensors --out studies/fused
+    """
+    from reid_models import load_encoder
+    from train.ablate.fused_losses import fused_loss_tables
+    from train.generation.quality import open_judge
+
+    chosen = open_judge(load_encoder(judge) if judge else None, inception)
+    tables = partial(fused_loss_tables, judge=chosen)
+    _run("Reconstruction losses", tables, data, out, settings, changes, seed, as_json)
 
 
 @ablate.command()

@@ -68,6 +68,19 @@ def encoder_fid_name(encoder: Encoder) -> str:
     return f"Fréchet distance in the space of encoder {encoder.fingerprint[:8]}"
 
 
+def inception_weights(file: Path | None) -> Path:
+    """The weights that FID is defined by: the file, or the one in torch.hub's cache, where they
+    are downloaded to once.
+
+    Raises:
+        TrainError: the file does not hold them, or there is neither a file nor a network
+            connection.
+    """
+    file = _download() if file is None else file
+    _metric(file)
+    return file
+
+
 def inception_fid(
     real: Sequence[Image],
     generated: Sequence[Image],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from pydantic import ValidationError
@@ -131,7 +133,6 @@ def write_data_set(
     partial.replace(out)
 
 
-@torch.no_grad()
 def _generate(
     generator: Generator,
     spec: InputSpec,
@@ -139,6 +140,24 @@ def _generate(
     folder: Path,
     progress: Callable[[int], None],
 ) -> None:
+    images = make_images(generator, spec, pairings)
+    for number, (pairing, pixels) in enumerate(zip(pairings, images, strict=True)):
+        name = _name(pairing.wearer.identity, pairing.pose.camera, _GENERATED, number, ".jpg")
+        Image.fromarray(pixels).save(folder / name, quality=_QUALITY, subsampling=0)
+        progress(1)
+
+
+@torch.no_grad()
+def make_images(
+    generator: Generator, spec: InputSpec, pairings: Sequence[Pairing]
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """An RGB uint8 image H x W x 3 for each pairing.
+
+    Args:
+        generator: in evaluation mode.
+        spec: of its images.
+        pairings: see `pair_up`.
+    """
     device = next(generator.parameters()).device
     for start in range(0, len(pairings), _BATCH):
         part = pairings[start : start + _BATCH]
@@ -147,11 +166,7 @@ def _generate(
             for role in ("wearer", "pose")
         )
         codes = Codes(generator.network.code(wearers), generator.structure_of(poses))
-        made = generator.pixels(generator.generate(codes)).numpy()
-        for number, (pairing, pixels) in enumerate(zip(part, made, strict=True), start):
-            name = _name(pairing.wearer.identity, pairing.pose.camera, _GENERATED, number, ".jpg")
-            Image.fromarray(pixels).save(folder / name, quality=_QUALITY, subsampling=0)
-        progress(len(part))
+        yield from generator.pixels(generator.generate(codes)).numpy()
 
 
 def _read(samples: Sequence[Sample], spec: InputSpec) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reid_models import Description, InputSpec, build, save_encoder
 from train.ablate.rows import Study, Training, trained
 from train.cli import main
 from train.data import load_folder
@@ -132,6 +133,68 @@ def test_slsr(
     ]
     assert {s["generated_labels"] for s in settings} == {"sparse", "uniform"}
     assert {s["noise_layer"] for s in settings} == {"feature", "logits", "none"}
+
+
+def test_fused_losses(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate import fused_losses
+
+    assert fused_losses._SINGLE["multiplicative"].fid == "319.82"
+    few = {"l1": fused_losses._SINGLE["l1"]}
+    monkeypatch.setattr(fused_losses, "_SINGLE", few)
+    fused = {"0.4*l1+0.6*cosine": fused_losses._FUSED["0.4*l1+0.6*cosine"]}
+    monkeypatch.setattr(fused_losses, "_FUSED", fused)
+    judge, out = tmp_path / "judge.safetensors", tmp_path / "study"
+    write_judge(judge)
+    tiny = ["arguments.dimension=16", "generator.width=2", "discriminator.width=2", "steps=1"]
+    tiny += ["height=64", "width=32", "identities_per_batch=3", "images_per_identity=2", "epochs=1"]
+    tiny += ["workers=0", "precision=fp32", "lambda_primary=0", "pictures=1", "warmup_epochs=0"]
+    options = ["--data", market, "--out", out, *[x for t in tiny for x in ("--set", t)]]
+    run(monkeypatch, "ablate", "fused-losses", *options, "--judge", judge, "--json")
+    single, sums = json.loads(capsys.readouterr().out)["tables"]
+    assert [row["name"] for row in single["rows"]] == ["l1"]
+    assert single["rows"][0]["published"]["DukeMTMC-reID, FID / mAP"] == "20.84 / 67.33"
+    (row,) = sums["rows"]
+    assert row["published"] == {
+        "FID": "20.55",
+        "Rank-1": "90.32",
+        "Rank-5": "96.70",
+        "Rank-10": "97.74",
+        "mAP": "74.81",
+    }
+    (distance,) = (name for name in row["measured"] if name.startswith("Fréchet distance in"))
+    assert row["measured"][distance] > 0
+    assert row["measured"].keys() == {distance, "Rank-1", "Rank-5", "Rank-10", "mAP"}
+    assert sorted(file.name for file in (out / "grids").iterdir()) == [
+        "01_l1.png",
+        "02_0.4xl1+0.6xcosine.png",
+    ]
+    settings = [
+        json.loads((folder / "run.json").read_text())["settings"]
+        for folder in (out / "trainings").iterdir()
+    ]
+    assert all(s["image_reconstruction"] == s["code_reconstruction"] for s in settings)
+    assert {s["image_reconstruction"] for s in settings} == {*few, *fused}
+    # once more: nothing is trained or measured again
+    run(monkeypatch, "ablate", "fused-losses", *options, "--judge", judge)
+    text = capsys.readouterr().out
+    assert f"{row['measured'][distance]:.4g}" in text
+
+
+def write_judge(file: Path) -> None:
+    """An encoder that knows nothing."""
+    network = build("stripenet", dimension=16)
+    description = Description(
+        input=InputSpec(height=64, width=32),
+        dimension=16,
+        architecture="stripenet",
+        arguments={"dimension": 16},
+    )
+    save_encoder(file, network.eval(), description)
 
 
 def test_a_row_goes_on_where_it_stopped(market: Path, tmp_path: Path) -> None:
