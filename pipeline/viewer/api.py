@@ -21,7 +21,7 @@ from pipeline.viewer.state import Viewer, viewer_of
 PREFIX = "/api/v1"
 MAX_PAGE = 200
 
-_FOREVER = "private, max-age=31536000, immutable"
+_BRIEFLY = "private, max-age=300"  # a picture may be forgotten
 _LARGEST = 2**63 - 1
 
 
@@ -176,7 +176,7 @@ def get_crop(here: Here, tracklet: Number, seq: Number) -> FileResponse:
     path = here.records.details.crop_file(CropName(tracklet, seq))
     if path is None:
         raise HTTPException(404, f"there is no picture {seq} of tracklet {tracklet}")
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _FOREVER})
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _BRIEFLY})
 
 
 def summaries(view: View, details: Details, rows: Sequence[int]) -> list[models.Identity]:

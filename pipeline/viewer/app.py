@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
-from pipeline.viewer import api, events, live, pages, search
+from pipeline.viewer import api, corrections, events, live, pages, search
 from pipeline.viewer.listing import CursorError
 from pipeline.viewer.security import Guard
 from pipeline.viewer.state import Viewer
@@ -40,7 +40,14 @@ def create_app(site: Site) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.viewer = viewer
-    for router in (api.router, search.router, events.router, live.router, pages.router):
+    for router in (
+        api.router,
+        corrections.router,
+        search.router,
+        events.router,
+        live.router,
+        pages.router,
+    ):
         app.include_router(router)
     app.mount("/static", _Static(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(CamtrailError, _told)

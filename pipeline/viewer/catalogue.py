@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Engine, func, select
 
-from pipeline.store.schema import events, identities, tracklets
+from pipeline.store.corrections import times_forgotten
+from pipeline.store.schema import events, tracklets
 
 REFRESH_SECONDS = 1.0
 
@@ -115,7 +116,7 @@ class Catalogue:
         self._cameras: dict[str, int] = {}
         self._changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=_CHANGES_KEPT)
         with engine.connect() as connection:
-            self._event, self._open, self._identities = _state(connection)
+            self._event, self._open, self._forgotten = _state(connection)
             rows = self._rows(connection, None)
         self._view = self._make(rows, 1)
 
@@ -137,13 +138,13 @@ class Catalogue:
 
     def _follow(self) -> None:
         with self._engine.connect() as connection:
-            event, still_open, count = _state(connection)
+            event, still_open, forgotten = _state(connection)
             touched = still_open | self._open | _decided(connection, self._event)
-            everything = count < self._identities  # somebody was deleted
+            everything = forgotten != self._forgotten
             if not touched and not everything:
                 return
             new = self._rows(connection, None if everything else touched)
-        self._event, self._open, self._identities = event, still_open, count
+        self._event, self._open, self._forgotten = event, still_open, forgotten
         visits = self._view.visits
         stale = (
             np.ones(len(visits), bool)
@@ -184,13 +185,12 @@ class Catalogue:
 
 
 def _state(connection: Connection) -> tuple[int, set[int], int]:
-    """The last decision, the tracklets still worked on, and how many identities there are. What
+    """The last decision, the tracklets still worked on, and how often somebody was forgotten. What
     changes after it is read is found by the next look.
     """
     event = connection.scalar(select(func.max(events.c.id))) or 0
     still_open = set(connection.scalars(select(tracklets.c.id).where(tracklets.c.open)))
-    count = connection.scalar(select(func.count()).select_from(identities)) or 0
-    return event, still_open, count
+    return event, still_open, times_forgotten(connection)
 
 
 def _decided(connection: Connection, after: int) -> set[int]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Engine, func, select
 
 from pipeline.records import FloatArray
+from pipeline.store.corrections import times_forgotten
 from pipeline.store.packing import unpack_embedding
 from pipeline.store.schema import embeddings, meta, tracklets, updates
 from pipeline.viewer.catalogue import View
@@ -42,6 +43,7 @@ class Prototypes:
         self._engine = engine
         self._lock = threading.Lock()
         self._fingerprint = ""
+        self._forgotten = 0
         self._rows: dict[int, int] = {}  # by tracklet
         self._tracklets = np.empty(0, np.int64)
         self._matrix = np.empty((0, 0), np.float32)
@@ -74,8 +76,11 @@ class Prototypes:
             fingerprint = (
                 connection.scalar(select(meta.c.value).where(meta.c.key == "fingerprint")) or ""
             )
-            if fingerprint != self._fingerprint:  # another encoder: nothing of before counts
-                self._fingerprint, self._rows, self._open = fingerprint, {}, set()
+            forgotten = times_forgotten(connection)
+            if (fingerprint, forgotten) != (self._fingerprint, self._forgotten):
+                # Another encoder, or somebody is gone: nothing of before counts.
+                self._fingerprint, self._forgotten = fingerprint, forgotten
+                self._rows, self._open = {}, set()
                 self._matrix = np.empty((0, 0), np.float32)
             standing = set(connection.scalars(select(t.id).where(t.prototype)))
             still_open = set(connection.scalars(select(t.id).where(t.open)))

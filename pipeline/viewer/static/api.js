@@ -39,6 +39,13 @@ export async function post(path, values, body) {
   return answer(await send(path + query(values), { method: "POST", body }));
 }
 
+// Asks for a change: a body of plain values, or none.
+export async function change(method, path, values) {
+  const headers = { "Content-Type": "application/json" };
+  const body = values === undefined ? {} : { headers, body: JSON.stringify(values) };
+  return answer(await send(path, { method, ...body }));
+}
+
 // Events as they come; connects again by itself. Gives what ends it.
 export function listen(path, handlers, onState = () => {}) {
   let source = null;

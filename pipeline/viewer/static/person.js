@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { picture } from "./card.js";
+import { corrections, drawChoice } from "./correct.js";
 import { $, h, show } from "./dom.js";
 import { clock, colour, day, duration, moment, number, plural, sameDay, span, title } from "./format.js";
 import { drawTimeline } from "./timeline.js";
@@ -50,7 +51,9 @@ async function earlier() {
 }
 
 function fail(error) {
-  for (const id of ["summary", "trail-panel", "visits-panel"]) show($(id), false);
+  for (const id of ["trail-panel", "visits-panel"]) show($(id), false);
+  $("summary").className = "";
+  $("summary").replaceChildren(h("h1", {}, `Identity ${identity}`));
   const now = /part of (\d+) now/.exec(error.message);
   const link = now && h("a", { href: `/identities/${now[1]}` }, `Go to identity ${now[1]}`);
   $("empty").replaceChildren(error.message, ...(link ? [h("br"), link] : []));
@@ -75,6 +78,7 @@ function draw() {
 function drawSummary() {
   const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   const header = $("summary");
+  header.className = "person";
   header.style.setProperty("--person", colour(identity));
   header.replaceChildren(
     h("span", { class: "photo" }, picture(person.crop, `Best picture of ${title(person)}`)),
@@ -91,9 +95,9 @@ function drawSummary() {
         ...fact("Visits", number(person.visits)),
         ...fact("Cameras", person.cameras.join(", ")),
       ),
+      corrections(person, () => visits, load),
     ),
   );
-  show(header, true);
 }
 
 function item(visit, before) {
@@ -110,7 +114,7 @@ function item(visit, before) {
       h(
         "div",
         { class: "facts" },
-        h("h3", {}, visit.camera, visit.open && h("span", { class: "badge live" }, "in view")),
+        h("h3", {}, drawChoice(visit), visit.camera, visit.open && h("span", { class: "badge live" }, "in view")),
         h("p", {}, `${clock(visit.start)} – ${clock(visit.end)}, ${duration(visit.end - visit.start)}`),
         why(visit),
       ),
