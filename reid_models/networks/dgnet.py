@@ -75,7 +75,9 @@ class DGNet(Network):
             maps = self.trunk(images)
             return maps, self._halves(maps)
         both = self.trunk(torch.cat([images, images.flip(3)])).chunk(2)
-        return both[0], self._halves(both[0]) + self._halves(both[1])
+        # As one batch: a head that is called twice has its batch norm folded into it twice.
+        halves = self._halves(torch.cat([both[0], both[1]])).chunk(2)
+        return both[0], halves[0] + halves[1]
 
     def _halves(self, maps: Tensor) -> Tensor:
         primary, fine = self.heads(self.pool(maps))

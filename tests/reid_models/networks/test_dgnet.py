@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from reid_models import EncoderError, build
+from reid_models import (
+    Description,
+    EncoderError,
+    InputSpec,
+    build,
+    load_encoder,
+    save_encoder,
+)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -26,6 +35,26 @@ def test_the_embedding_by_hand(mirror: bool, images: torch.Tensor, lived_in) -> 
             halves.append(total / np.linalg.norm(total))
         wanted = np.concatenate([halves[0], 0.5 * halves[1]])
         np.testing.assert_allclose(found[row], wanted, atol=1e-6)
+
+
+def test_the_mirror_image_goes_through_the_encoder_file(
+    tmp_path: Path, crops: list[np.ndarray], lived_in
+) -> None:
+    """With everything folded that the runtime folds."""
+    arguments = {"backbone": "stripenet", "dimension": 32, "mirror": True}
+    network = lived_in(build("dgnet", **arguments))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half())
+    spec = InputSpec(height=64, width=32, mean=(0, 0, 0), std=(255, 255, 255))
+    described = Description(input=spec, dimension=32, architecture="dgnet", arguments=arguments)
+    save_encoder(tmp_path / "e.safetensors", network, described)
+    exact = [np.ascontiguousarray(np.resize(crop, (64, 32, 3))) for crop in crops]
+    found = load_encoder(tmp_path / "e.safetensors", "cpu").embed(exact)
+    with torch.inference_mode():
+        batch = torch.from_numpy(np.stack(exact)).permute(0, 3, 1, 2) / 255
+        wanted = torch.nn.functional.normalize(network(batch)).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_beta_nought_leaves_the_primary_feature_alone(images: torch.Tensor, lived_in) -> None:
