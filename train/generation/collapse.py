@@ -75,5 +75,6 @@ class CollapseWatch(nn.Module):
                     f"the discriminator has collapsed in epoch {epoch}: for {steps} steps it "
                     f"{what}, which teaches the generator nothing; "
                     f"{last if epoch > 1 else 'there is no checkpoint yet'}; begin again with a "
-                    "lower discriminator.learning_rate or a higher gradient_penalty"
+                    "lower learning_rate of the discriminator, or a higher gradient_penalty "
+                    "where there is one"
                 )

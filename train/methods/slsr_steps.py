@@ -104,6 +104,7 @@ def make_generated(run: Steps) -> Generated | None:
     run.first(run.steps, run.steps.mkdir)
     file = run.steps / "clusters.json"
     if not file.exists():
+        run.say(f"step 1 of 3: a first CNN on {len(run.samples)} images")
         network = _first_cnn(run)
         run.first(file, lambda: _find_clusters(run, network, file))
     clusters = np.array(json.loads(file.read_text(encoding="utf-8"))["clusters"])
@@ -122,7 +123,6 @@ def make_generated(run: Steps) -> Generated | None:
 
 def _first_cnn(run: Steps) -> Network:
     settings = run.settings.first_step()
-    run.say(f"step 1 of 3: a first CNN on {len(run.samples)} images")
     make = partial(BaselineMethod, settings, run.samples, run.seed, "")
     method, weights = _fitted(run, make, settings, run.steps / "features")
     network = with_weights(method.description, weights).to(run.accelerator.device)
@@ -200,7 +200,7 @@ def _generate(run: Steps, group: Sequence[Sample], number: int, folder: Path) ->
     try:
         method, weights = _fitted(run, make, _loop_settings(run.settings), work)
     except TrainError as error:
-        raise TrainError(f"the DCGAN of {folder.name}: {error}") from None
+        raise TrainError(f"{folder.name}, settings of dcgan: {error}") from None
     generator = method.network
     assert isinstance(generator, DCGANGenerator)
     generator.load_state_dict(weights)
