@@ -27,7 +27,7 @@ def cluster(features: FloatArray, clusters: int, seed: int) -> IntArray:
 
     Args:
         features: (N, D).
-        clusters: k, at least 2.
+        clusters: k, at least 1.
         seed: of the first centres.
 
     Raises:

@@ -33,7 +33,7 @@ class SlsrSettings(SupervisedSettings):
     """The keys of ``slsr.yaml``, which says what each means."""
 
     features: dict[str, Any]
-    clusters: int = Field(ge=2)
+    clusters: int = Field(ge=1)
     dcgan: DCGANSettings
     generated: int = Field(ge=0)
     generated_labels: Labels

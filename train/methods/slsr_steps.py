@@ -156,6 +156,7 @@ def _find_clusters(run: Steps, network: Network, file: Path) -> None:
     for number in _TRIED:
         with suppress(TrainError):  # one that leaves a cluster empty has no silhouette
             tried.setdefault(number, cluster(features, number, run.seed))
+    tried.pop(1, None)  # nor has a single one
     shown = dict(sorted(zip(tried, silhouettes(features, list(tried.values())), strict=True)))
     figures = ", ".join(f"{value:.4f} for {number}" for number, value in shown.items())
     sizes = ", ".join(map(str, np.bincount(clusters)))

@@ -180,6 +180,18 @@ def test_without_generated_images_it_learns_from_the_real_ones(
     assert not (out / "steps").exists()
 
 
+def test_one_cluster_is_lsro(market: Path, tmp_path: Path) -> None:
+    """Its sparse labels are uniform, and there is one DCGAN."""
+    data, out = load_folder(market, "m"), tmp_path / "run"
+    chosen = settings("clusters=1", "features.epochs=1", "dcgan.epochs=1", "epochs=1")
+    result = train_encoder("slsr", data, out, chosen)
+    assert result["epochs"][0]["losses"]["generated"] > 0
+    found = json.loads((out / "steps" / "clusters.json").read_text())
+    assert list(found["silhouettes"]) == ["2", "3", "4", "5"]
+    assert set(found["clusters"]) == {0}
+    assert len(list((out / "steps" / "generated" / "cluster-1").iterdir())) == 24
+
+
 def test_goes_on_bit_for_bit_after_kill_9(market: Path, tmp_path: Path) -> None:
     """Killed within the second step."""
     whole, part = tmp_path / "whole", tmp_path / "part"
@@ -229,7 +241,7 @@ def test_a_dcgan_that_diverges_is_named(market: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("clusters=1", "clusters: Input should be greater than or equal to 2"),
+        ("clusters=0", "clusters: Input should be greater than or equal to 1"),
         ("dcgan.size=40", "dcgan.size: Input should be a multiple of 16"),
         ("generated=1", "at least one image for each cluster"),
         ("validation={share: 0.1, every: 1}", "would have seen the held-out people"),
