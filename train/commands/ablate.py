@@ -62,6 +62,32 @@ def scr(
 
 
 @ablate.command()
+def dgnet(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    transfer: Annotated[
+        list[str] | None,
+        typer.Option(help="Data that the encoder is measured on as it is; as for --data."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """DG-Net's primary and fine-grained features, alone and together; without online feeding and
+    identity supervision; alpha and beta; direct transfer to other data; 7 trainings.
+
+    camtrail-train ablate dgnet --data simulated --transfer simulated:seed=9002 \
+    --set teacher=runs/baseline/encoder.safetensors --out studies/dgnet
+    """
+    from train.ablate.dgnet import dgnet_tables
+
+    others = [open_to_measure(name) for name in transfer or []]
+    tables = partial(dgnet_tables, others=others)
+    _run("DG-Net", tables, data, out, settings, changes, seed, as_json)
+
+
+@ablate.command()
 def fused_losses(
     data: Data,
     out: Out,

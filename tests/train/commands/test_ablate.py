@@ -94,6 +94,59 @@ def test_scr(
     assert len(settings) == 3 + 3 + 2 + 3
 
 
+def test_dgnet(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate import dgnet
+
+    monkeypatch.setattr(dgnet, "_ALPHAS", (0.1, 0.2))  # the others take as long again
+    teacher, out = tmp_path / "teacher", tmp_path / "study"
+    easy = ["epochs=15", "warmup_epochs=1", "augmentation.another_camera=0", "augmentation.erase=0"]
+    easy += ["arguments.dimension=32", "identities_per_batch=4", "images_per_identity=3"]
+    run(monkeypatch, "baseline", "--data", market, "--out", teacher, *changes(*easy))
+    capsys.readouterr()
+    tiny = ["arguments.dimension=16", "generator.width=1", "discriminator.width=1", "steps=1"]
+    tiny += [f"teacher={teacher}/encoder.safetensors", "images_per_identity=2", "feed_from=0"]
+    options = ["--data", market, "--out", out, "--transfer", market, *changes(*tiny), "--json"]
+    run(monkeypatch, "ablate", "dgnet", *options)
+    features, without, alphas, betas, transfer = json.loads(capsys.readouterr().out)["tables"]
+    rows = {row["name"]: row for row in features["rows"]}
+    assert list(rows) == ["Baseline (the teacher)", "primary", "fine-grained", "both"]
+    assert rows["both"]["published"]["MSMT17"] == "77.2 / 52.3"
+    record = json.loads((teacher / "run.json").read_text())["metrics"]
+    assert rows["Baseline (the teacher)"]["measured"]["mAP"] == pytest.approx(record["map"])
+    assert [row["name"] for row in without["rows"]][1:] == [
+        "without online feeding",
+        "nor identity supervision",
+    ]
+    # the whole method is alpha = 0.2 and beta = 0.5; beta = 0 is the primary feature
+    whole = rows["both"]["measured"]
+    assert without["rows"][0]["measured"] == alphas["rows"][1]["measured"] == whole
+    assert betas["rows"][2]["measured"]["mAP"] == pytest.approx(whole["mAP"], abs=1e-3)
+    assert betas["rows"][0]["measured"] == rows["primary"]["measured"]
+    assert transfer["rows"][0]["name"] == "market to market"
+    assert transfer["rows"][0]["measured"]["mAP"] == pytest.approx(whole["mAP"], abs=1e-6)
+    assert len(list((out / "trainings").iterdir())) == 4
+    assert len(list((out / "grids").iterdir())) == 3
+
+
+def test_dgnet_needs_a_teacher(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["ablate", "dgnet", "--data", market, "--out", tmp_path / "study"]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", *map(str, options)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the study needs a teacher" in capsys.readouterr().err
+
+
 def test_slsr(
     market: Path,
     tmp_path: Path,
