@@ -81,6 +81,22 @@ RECIPES = {
             ("mars", ""): Figures(0.873, 0.813),
         },
     ),
+    "dgnet": Recipe(
+        "dgnet",
+        (),
+        "Zheng et al., DG-Net (2019), tables 4 and 5",
+        {
+            ("market1501", ""): Figures(0.948, 0.860),
+            ("dukemtmc", ""): Figures(0.866, 0.748),
+            ("msmt17", "version 1"): Figures(0.772, 0.523),
+        },
+    ),
+    "dgnet-fused": Recipe(
+        "dgnet",
+        ("image_reconstruction=l1+mse", "code_reconstruction=l1+mse"),
+        "A. Shah, Person Re-identification in Surveillance Video (2022), table 5.4, L1 + MSE",
+        {("market1501", ""): Figures(0.9237, 0.7863)},
+    ),
     "slsr": Recipe(
         "slsr",
         (),

@@ -24,7 +24,10 @@ from train.commands.options import (
 def reproduce(
     data: Annotated[str, typer.Argument(metavar="DATASET", help=DATA_HELP)],
     method: Annotated[
-        str, typer.Option("--method", help="baseline, fidi, scr, slsr or slsr-densenet.")
+        str,
+        typer.Option(
+            "--method", help="baseline, fidi, scr, dgnet, dgnet-fused, slsr or slsr-densenet."
+        ),
     ],
     out: Out,
     changes: Changes = None,
@@ -35,6 +38,8 @@ def reproduce(
     """Run a published recipe at full size, and print its row beside the published one.
 
     camtrail-train reproduce market1501:/data/Market-1501-v15.09.15 --method fidi --out runs/fidi
+
+    dgnet and dgnet-fused need a teacher of the same data: --set teacher=RUN/encoder.safetensors.
     """
     from train.reproduce import measured, published, recipe
     from train.run import method_settings, train_encoder

@@ -108,3 +108,14 @@ def test_the_two_networks_of_slsr() -> None:
         s = method_settings(recipe.method, "paper", recipe.changes)
         found.append((s.architecture, s.height, s.width, recipe.figures["market1501", ""].rank1))
     assert found == [("resnet50", 224, 224, 0.8916), ("densenet121", 256, 128, 0.9243)]
+
+
+def test_dgnet_and_its_fused_losses_differ_in_these_alone() -> None:
+    plain, fused = (
+        method_settings(RECIPES[name].method, "paper", RECIPES[name].changes).model_dump()
+        for name in ("dgnet", "dgnet-fused")
+    )
+    differ = {key: fused[key] for key in plain if plain[key] != fused[key]}
+    assert differ == {"image_reconstruction": "l1+mse", "code_reconstruction": "l1+mse"}
+    assert RECIPES["dgnet"].figures["market1501", ""] == (0.948, 0.860)
+    assert RECIPES["dgnet-fused"].figures["market1501", ""] == (0.9237, 0.7863)
