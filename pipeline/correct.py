@@ -5,7 +5,6 @@ The matcher carries it out where one runs, so that it holds at once; else it is 
 
 from __future__ import annotations
 
-import getpass
 import secrets
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import redis
 
+from pipeline.author import logged_in
 from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
@@ -39,7 +39,7 @@ def correct(site: Site, kind: str, author: str | None, arguments: dict[str, Any]
     Raises:
         CamtrailError: it cannot be done; nothing has changed.
     """
-    author = author or _login()
+    author = author or logged_in()
     Store.open(site.store_url, read_only=True).close()  # which makes none
     try:
         with sole_owner(site.data_dir, threading.Event(), standby=False):
@@ -139,10 +139,3 @@ def _parse_key(text: str) -> TrackletKey:
     raise CamtrailError(
         f"--tracklet {text}: expected CAMERA/RUN/TRACK, as `camtrail show --json` prints it"
     )
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, in a container
-        raise CamtrailError("who says so? give --by NAME") from None

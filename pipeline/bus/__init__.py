@@ -43,7 +43,7 @@ from pipeline.bus.keys import Keys
 from pipeline.bus.lease import Lease
 from pipeline.bus.preview import Preview, decode_preview, encode_preview
 from pipeline.bus.publisher import MAX_STREAM, Publisher, PublisherStats
-from pipeline.bus.requests import Request, Requests, ask
+from pipeline.bus.requests import NoAnswerError, Request, Requests, ask
 from pipeline.bus.runs import last_numbers
 from pipeline.bus.server import EmbeddedServer
 from pipeline.bus.stream import drained
@@ -56,6 +56,7 @@ __all__ = [
     "EmbeddedServer",
     "Keys",
     "Lease",
+    "NoAnswerError",
     "Preview",
     "Publisher",
     "PublisherStats",

@@ -29,6 +29,10 @@ _POLL_SECONDS = 1.0
 log = get_logger(__name__)
 
 
+class NoAnswerError(CamtrailError):
+    """The matcher said nothing before the deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Something asked of the matcher; ``arguments`` are plain JSON values."""
@@ -52,7 +56,8 @@ def ask(
     """The matcher's answer.
 
     Raises:
-        CamtrailError: it refuses, or does not answer in time.
+        NoAnswerError: it does not answer in time.
+        CamtrailError: it refuses.
         redis.RedisError: Redis is away.
     """
     now = time.time()
@@ -70,7 +75,7 @@ def ask(
                 raise CamtrailError(said["error"])
             result: dict[str, Any] = said["result"]
             return result
-    raise CamtrailError(
+    raise NoAnswerError(
         f"the matcher did not answer within {seconds:.0f} s; whether it did what was asked is "
         "not known: look, and ask again"
     )

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import CamtrailError
 from pipeline.records import Decision, TrackletKey
@@ -30,6 +30,7 @@ from pipeline.store.schema import (
 )
 
 MAX_NAME = 200
+FORGET = "forget"
 _AT_ONCE = 500  # rows of one statement
 
 
@@ -154,8 +155,14 @@ def forget(
     connection.execute(
         update(identities).where(identities.c.id == identity).values(in_gallery=False, name=None)
     )
-    write_audit(connection, said, "forget", {"identity": identity, "tracklets": len(own)})
+    write_audit(connection, said, FORGET, {"identity": identity, "tracklets": len(own)})
     return [visit.key for visit in own.values()], files
+
+
+def times_forgotten(connection: Connection) -> int:
+    """How often somebody was forgotten: when it grows, numbers of rows may mean others."""
+    query = select(func.count()).select_from(audit).where(audit.c.action == FORGET)
+    return connection.scalar(query) or 0
 
 
 def write_audit(connection: Connection, said: Said, action: str, detail: dict[str, Any]) -> None:

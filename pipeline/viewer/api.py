@@ -205,8 +205,8 @@ def crop_url(name: CropName | None) -> str | None:
 
 def _row(here: Viewer, view: View, identity: int) -> int:
     """Of an identity in ``view.people``."""
-    row = int(np.searchsorted(view.people.identity, identity))
-    if row < len(view.people.identity) and view.people.identity[row] == identity:
+    row = view.row(identity)
+    if row is not None:
         return row
     became = here.records.details.became(identity)
     text = f"there is no identity {identity}"

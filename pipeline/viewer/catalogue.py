@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 
 from pipeline.store.corrections import times_forgotten
 from pipeline.store.schema import events, tracklets
 
 REFRESH_SECONDS = 1.0
+OPEN = text("tracklets.open")  # as its partial index says it; `= 1` would read the whole table
 
 _CHUNK = 10_000  # numbers in one query
 _CHANGES_KEPT = 256
@@ -82,8 +83,15 @@ class View:
 
     def of(self, identity: int) -> Rows:
         """The visits of one identity in order of their start; none where there is no such."""
-        low, high = np.searchsorted(self.visits["identity"], [identity, identity + 1])
+        row = self.row(identity)
+        low, high = (0, 0) if row is None else self.people.offset[row : row + 2].tolist()
         return self.visits[low:high]
+
+    def row(self, identity: int) -> int | None:
+        """Of an identity in ``people``; None where there is no such."""
+        row = int(np.searchsorted(self.people.identity, identity))
+        known = row < len(self.people.identity) and self.people.identity[row] == identity
+        return row if known else None
 
     def cameras_of(self, identity: int) -> list[str]:
         """Where somebody was, in the order of the first visits."""
@@ -116,7 +124,7 @@ class Catalogue:
         self._cameras: dict[str, int] = {}
         self._changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=_CHANGES_KEPT)
         with engine.connect() as connection:
-            self._event, self._open, self._forgotten = _state(connection)
+            self._event, self._open, self._forgotten = state(connection)
             rows = self._rows(connection, None)
         self._view = self._make(rows, 1)
 
@@ -138,8 +146,8 @@ class Catalogue:
 
     def _follow(self) -> None:
         with self._engine.connect() as connection:
-            event, still_open, forgotten = _state(connection)
-            touched = still_open | self._open | _decided(connection, self._event)
+            event, still_open, forgotten = state(connection)
+            touched = still_open | self._open | decided(connection, self._event)
             everything = forgotten != self._forgotten
             if not touched and not everything:
                 return
@@ -184,16 +192,17 @@ class Catalogue:
         return np.array(found, _ROW)
 
 
-def _state(connection: Connection) -> tuple[int, set[int], int]:
+def state(connection: Connection) -> tuple[int, set[int], int]:
     """The last decision, the tracklets still worked on, and how often somebody was forgotten. What
     changes after it is read is found by the next look.
     """
     event = connection.scalar(select(func.max(events.c.id))) or 0
-    still_open = set(connection.scalars(select(tracklets.c.id).where(tracklets.c.open)))
+    still_open = set(connection.scalars(select(tracklets.c.id).where(OPEN)))
     return event, still_open, times_forgotten(connection)
 
 
-def _decided(connection: Connection, after: int) -> set[int]:
+def decided(connection: Connection, after: int) -> set[int]:
+    """The tracklets on which there are decisions later than this."""
     return set(connection.scalars(select(events.c.tracklet).where(events.c.id > after)))
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 
 from pipeline.records import FloatArray
-from pipeline.store.corrections import times_forgotten
 from pipeline.store.packing import unpack_embedding
 from pipeline.store.schema import embeddings, meta, tracklets, updates
-from pipeline.viewer.catalogue import View
+from pipeline.viewer.catalogue import View, decided, state
 
 _NEAREST = 256  # prototypes looked at; an identity has a few for each camera
 _CHUNK = 1000
+_PROTOTYPE = text("tracklets.prototype")  # as its partial index says it
 
 Numbers = npt.NDArray[np.int64]
 
@@ -47,6 +47,7 @@ class Prototypes:
         self._rows: dict[int, int] = {}  # by tracklet
         self._tracklets = np.empty(0, np.int64)
         self._matrix = np.empty((0, 0), np.float32)
+        self._event = self._identities = 0
         self._open: set[int] = set()
 
     def search(self, embedding: FloatArray, view: View, limit: int) -> list[Match]:
@@ -71,22 +72,18 @@ class Prototypes:
         return list(best.values())[:limit]
 
     def _follow(self) -> None:
-        t = tracklets.c
         with self._engine.connect() as connection:
-            fingerprint = (
-                connection.scalar(select(meta.c.value).where(meta.c.key == "fingerprint")) or ""
-            )
-            forgotten = times_forgotten(connection)
-            if (fingerprint, forgotten) != (self._fingerprint, self._forgotten):
-                # Another encoder, or somebody is gone: nothing of before counts.
-                self._fingerprint, self._forgotten = fingerprint, forgotten
-                self._rows, self._open = {}, set()
+            query = select(meta.c.value).where(meta.c.key == "fingerprint")
+            fingerprint = connection.scalar(query) or ""
+            event, still_open, count = state(connection)
+            # another encoder, or somebody was deleted: nothing of before counts
+            if fingerprint != self._fingerprint or count < self._identities:
+                self._fingerprint, self._rows = fingerprint, {}
                 self._matrix = np.empty((0, 0), np.float32)
-            standing = set(connection.scalars(select(t.id).where(t.prototype)))
-            still_open = set(connection.scalars(select(t.id).where(t.open)))
-            # an embedding changes while its tracklet is worked on
-            stale = (standing - self._rows.keys()) | (standing & (still_open | self._open))
-            self._open = still_open
+                stale = set(connection.scalars(select(tracklets.c.id).where(_PROTOTYPE)))
+            else:  # an embedding changes while its tracklet is worked on
+                stale = still_open | self._open | decided(connection, self._event)
+            self._event, self._open, self._identities = event, still_open, count
             for number, embedding in self._read(connection, sorted(stale)):
                 self._put(number, embedding)
 
@@ -105,10 +102,12 @@ class Prototypes:
             own = (
                 select(t.id, u.embedding)
                 .join(updates, (u.tracklet == t.id) & (u.seq == newest))
-                .where(t.id.in_(chunk), t.fingerprint == self._fingerprint)
+                .where(t.id.in_(chunk), t.prototype, t.fingerprint == self._fingerprint)
             )
-            later = select(e.tracklet.label("id"), e.embedding).where(
-                e.tracklet.in_(chunk), e.fingerprint == self._fingerprint
+            later = (
+                select(t.id, e.embedding)
+                .join(embeddings, e.tracklet == t.id)
+                .where(t.id.in_(chunk), t.prototype, e.fingerprint == self._fingerprint)
             )
             for query in (own, later):
                 for row in connection.execute(query):

@@ -38,7 +38,12 @@ def create(folder: Path, seconds: float = 14.0) -> Site:
         verdicts.append(Verdict(update.key, update.end, assignment, None, {"rule": "alike"}))
     updates[0] = replace(updates[0], ended=False)  # is still in view
     keys = [update.key for update in updates]
-    outcome = Outcome(verdicts=verdicts, prototypes=dict.fromkeys(keys, True), closed=keys[1:])
+    outcome = Outcome(
+        max(update.end for update in updates),
+        verdicts=verdicts,
+        prototypes=dict.fromkeys(keys, True),
+        closed=keys[1:],
+    )
     with Store.open(site.store_url) as store:
         received = [Received(update, update.end) for update in updates]
         store.commit(Batch(received, [], outcome, encoder.fingerprint))

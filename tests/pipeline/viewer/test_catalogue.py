@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from pipeline.records import Assignment, Decision, TrackletKey, TrackletUpdate
 from pipeline.records import Path as TrackPath
-from pipeline.store import Batch, Outcome, Received, Store, Verdict
+from pipeline.store import Batch, Outcome, Received, Said, Store, Verdict
 from pipeline.store.connection import open_database
 from pipeline.viewer import listing
 from pipeline.viewer.catalogue import Catalogue, View
@@ -178,8 +177,5 @@ def test_who_is_deleted_is_gone(store: Store, tmp_path: Path) -> None:
     random_store(store, 4, count=50)
     own = catalogue(tmp_path)
     gone = int(own.view(0).people.identity[0])
-    with sqlite3.connect(tmp_path / "camtrail.sqlite") as connection:
-        for table in ("events", "tracklets"):
-            connection.execute(f"DELETE FROM {table} WHERE identity = ?", (gone,))
-        connection.execute("DELETE FROM identities WHERE id = ?", (gone,))
+    store.forget(gone, Said("ada", 1.0, 1.0))
     assert gone not in own.view(0).people.identity

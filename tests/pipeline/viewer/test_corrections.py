@@ -1,0 +1,91 @@
+"""Corrections through the API and the page, carried out by a real matcher."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from pipeline.config import Site
+from tests.pipeline.viewer import filmed
+from tests.pipeline.viewer.conftest import API, Running, Stored
+
+
+def test_split_and_merge_again(running: Running) -> None:
+    client, one = running.client, running.several()
+    visits = running.visits(one)
+    answer = client.post(f"{API}/identities/{one}/split", json={"tracklets": [visits[0]["key"]]})
+    assert answer.status_code == 200, answer.text
+    new = answer.json()["identity"]
+    running.await_(lambda: new in running.people())
+    assert [v["key"] for v in running.visits(new)] == [visits[0]["key"]]
+    assert len(running.visits(one)) == len(visits) - 1
+    back = client.post(f"{API}/identities/{new}/merge", json={"other": one})
+    assert back.json() == {"identity": one}
+    running.await_(lambda: new not in running.people())
+    assert len(running.visits(one)) == len(visits)
+    gone = client.get(f"{API}/identities/{new}")
+    assert gone.status_code == 404
+    assert f"part of {one} now" in gone.json()["detail"]
+
+
+def test_name_and_confirm(running: Running) -> None:
+    client, one = running.client, running.several()
+    assert client.put(f"{API}/identities/{one}/name", json={"name": " Grace "}).status_code == 200
+    assert client.get(f"{API}/identities/{one}").json()["name"] == "Grace"
+    client.put(f"{API}/identities/{one}/name", json={"name": None})
+    assert client.get(f"{API}/identities/{one}").json()["name"] is None
+    assert client.post(f"{API}/identities/{one}/confirm", json={}).status_code == 200
+    assert all(v["confirmed_by"] for v in running.visits(one))
+
+
+def test_what_is_refused(running: Running) -> None:
+    client, one = running.client, running.several()
+    keys = [visit["key"] for visit in running.visits(one)]
+    for method, path, body, status in (
+        ("POST", f"{one}/split", {"tracklets": keys}, 409),
+        ("POST", f"{one}/split", {"tracklets": []}, 422),
+        ("POST", f"{one}/split", {"tracklets": ["../../etc/passwd"]}, 422),
+        ("POST", f"{one}/split", {"tracklets": [f"gate/{filmed.RUN}/999"]}, 409),
+        ("POST", f"{one}/merge", {"other": one}, 409),
+        ("POST", f"{one}/merge", {"other": 999}, 409),
+        ("POST", "999/merge", {"other": one}, 409),
+        ("POST", f"{one}/merge", {"other": "x"}, 422),
+        ("PUT", f"{one}/name", {"name": ""}, 422),
+        ("PUT", f"{one}/name", {"name": "x" * 201}, 422),
+        ("POST", f"{one}/confirm", {"more": 1}, 422),
+        ("DELETE", "999", None, 409),
+    ):
+        answer = client.request(method, f"{API}/identities/{path}", json=body)
+        assert answer.status_code == status, (method, path, body, answer.text)
+        assert answer.json()["detail"]
+    hostile = {"Origin": "http://elsewhere.example"}
+    assert client.delete(f"{API}/identities/{one}", headers=hostile).status_code == 403
+    assert one in running.people()
+
+
+def test_who_is_forgotten_is_gone_from_the_pages_too(running: Running) -> None:
+    client = running.client
+    gone = max(running.people())
+    keys = [visit["key"] for visit in running.visits(gone)]
+    crops = [crop["url"] for visit in running.visits(gone) for crop in visit["crops"]]
+    assert all(client.get(url).status_code == 200 for url in crops)
+    assert client.delete(f"{API}/identities/{gone}").status_code == 204
+    running.await_(lambda: gone not in running.people())
+    assert all(client.get(url).status_code == 404 for url in crops)
+    left = {str(path.relative_to(running.site.crops_dir)) for path in _pictures(running.site)}
+    for camera, run, track in (key.split("/") for key in keys):
+        assert not any(f"/{camera}/{run}-{track}-" in name for name in left)
+    assert left
+    with sqlite3.connect(running.site.data_dir / "camtrail.sqlite") as store:
+        log = store.execute("SELECT action FROM audit ORDER BY id").fetchall()
+    assert log[-1] == ("forget",)
+
+
+def _pictures(site: Site) -> list[Path]:
+    return list(site.crops_dir.rglob("*.jpg"))
+
+
+def test_without_a_matcher_it_says_so(stored: Stored) -> None:
+    answer = stored.client.put(f"{API}/identities/1/name", json={"name": "Ada"})
+    assert answer.status_code == 503
+    assert "camtrail rename" in answer.json()["detail"]
