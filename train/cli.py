@@ -16,6 +16,7 @@ from train.commands.deliver import compare, export
 from train.commands.detector import detector
 from train.commands.evaluate import evaluate_encoder
 from train.commands.generate import generate
+from train.commands.judge import judge_images
 from train.commands.methods import METHODS, config, training_command
 from train.commands.options import is_first_process
 from train.commands.reproduce import reproduce
@@ -32,6 +33,7 @@ app.command()(cross_domain)
 app.command()(detector)
 app.command("data")(show_data)
 app.command()(generate)
+app.command("judge")(judge_images)
 app.command()(export)
 app.command()(compare)
 app.add_typer(ablate, name="ablate")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from train.commands.judge import Inception, Judge
 from train.commands.methods import Preset
 from train.commands.options import Changes, Data, Json, Seed, command_line, open_to_measure
 
@@ -94,14 +95,8 @@ def fused_losses(
     settings: Preset = "default",
     changes: Changes = None,
     seed: Seed = 0,
-    judge: Annotated[
-        Path | None,
-        typer.Option(help="An encoder, in whose space images are compared in place of FID."),
-    ] = None,
-    inception: Annotated[
-        Path | None,
-        typer.Option(help="FID's Inception weights; they are downloaded where none are given."),
-    ] = None,
+    judge: Judge = None,
+    inception: Inception = None,
     as_json: Json = False,
 ) -> None:
     """Single reconstruction losses of DG-Net and sums of them: how real generated images look,
