@@ -47,7 +47,7 @@ class Prototypes:
         self._rows: dict[int, int] = {}  # by tracklet
         self._tracklets = np.empty(0, np.int64)
         self._matrix = np.empty((0, 0), np.float32)
-        self._event = self._identities = 0
+        self._event = self._forgotten = 0
         self._open: set[int] = set()
 
     def search(self, embedding: FloatArray, view: View, limit: int) -> list[Match]:
@@ -75,15 +75,15 @@ class Prototypes:
         with self._engine.connect() as connection:
             query = select(meta.c.value).where(meta.c.key == "fingerprint")
             fingerprint = connection.scalar(query) or ""
-            event, still_open, count = state(connection)
-            # another encoder, or somebody was deleted: nothing of before counts
-            if fingerprint != self._fingerprint or count < self._identities:
+            event, still_open, forgotten = state(connection)
+            # another encoder, or somebody was forgotten: nothing of before is kept
+            if fingerprint != self._fingerprint or forgotten != self._forgotten:
                 self._fingerprint, self._rows = fingerprint, {}
                 self._matrix = np.empty((0, 0), np.float32)
                 stale = set(connection.scalars(select(tracklets.c.id).where(_PROTOTYPE)))
             else:  # an embedding changes while its tracklet is worked on
                 stale = still_open | self._open | decided(connection, self._event)
-            self._event, self._open, self._identities = event, still_open, count
+            self._event, self._open, self._forgotten = event, still_open, forgotten
             for number, embedding in self._read(connection, sorted(stale)):
                 self._put(number, embedding)
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.records import Assignment, Decision, FloatArray, TrackletUpdate
 from pipeline.records import Path as TrackPath
-from pipeline.store import Batch, Outcome, Received, Store, Verdict
+from pipeline.store import Batch, Outcome, Received, Said, Store, Verdict
 from pipeline.store.connection import open_database
 from pipeline.viewer.catalogue import Catalogue
 from pipeline.viewer.prototypes import Prototypes
@@ -93,15 +93,13 @@ def test_what_comes_and_what_changes_is_found(site: Site) -> None:
     assert site.search(axes[1])[0][1] == 0.0
 
 
-def test_who_is_deleted_is_not_found(site: Site) -> None:
+def test_who_is_forgotten_is_not_found(site: Site) -> None:
     axes = np.eye(DIMENSION, dtype=np.float32)
     site.put({1: axes[0], 2: axes[1]})
     assert len(site.search(axes[0])) == 2
-    with sqlite3.connect(site.file) as connection:
-        for table in ("events", "tracklets"):
-            connection.execute(f"DELETE FROM {table} WHERE identity = 1")
-        connection.execute("DELETE FROM identities WHERE id = 1")
+    site.store.forget(1, Said("ada", 1.0, 1.0))
     assert site.search(axes[0]) == [(2, 0.0)]
+    assert len(site.prototypes._matrix[site.prototypes._matrix[:, 0] == 1]) == 0  # nor kept
 
 
 def test_embeddings_of_another_encoder_do_not_count(site: Site) -> None:
