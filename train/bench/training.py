@@ -68,7 +68,7 @@ def measure_training(
     accelerator = make_accelerator(settings.precision)
     with tempfile.TemporaryDirectory() as folder:
         people = max(settings.identities_per_batch, steps * batch // (_CAMERAS * _IMAGES))
-        samples = _made_up(Path(folder), people)
+        samples = made_up(Path(folder), people)
         made = kind(method).method(settings, samples, 0, "")
         loop = Loop(made, settings, 0, Path(folder), {}, accelerator)
         images = torch.randn(batch, 3, settings.height, settings.width)
@@ -76,8 +76,8 @@ def measure_training(
         ours, theirs = [], []
         for number in range(1, rounds + 2):
             count = batch * len(made.source(number).draws)
-            ours.append(count / _timed(partial(loop.run_epoch, number)))
-            theirs.append(batch * steps / _timed(partial(bare.learn, steps)))
+            ours.append(count / timed(partial(loop.run_epoch, number)))
+            theirs.append(batch * steps / timed(partial(bare.learn, steps)))
     return _against(batch, theirs[1:], ours[1:])
 
 
@@ -102,8 +102,8 @@ def measure_embedding(
     crops = [_picture(number) for number in range(_EMBEDDED * batches)]
     ours, theirs = [], []
     for _ in range(rounds + 1):
-        ours.append(len(crops) / _timed(partial(encoder.embed, crops)))
-        theirs.append(len(crops) / _timed(partial(_embed, network, images, batches)))
+        ours.append(len(crops) / timed(partial(encoder.embed, crops)))
+        theirs.append(len(crops) / timed(partial(_embed, network, images, batches)))
     return _against(_EMBEDDED, theirs[1:], ours[1:])
 
 
@@ -137,7 +137,7 @@ def _embed(network: nn.Module, images: Tensor, batches: int) -> None:
             network(images).cpu()
 
 
-def _made_up(folder: Path, people: int) -> list[Sample]:
+def made_up(folder: Path, people: int) -> list[Sample]:
     """People who are noise, as files."""
     samples = []
     for number in range(people * _CAMERAS * _IMAGES):
@@ -155,7 +155,8 @@ def _picture(number: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.resize(coarse, _SIDES[::-1]), np.uint8)
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds, those of the GPU included."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     start = time.perf_counter()

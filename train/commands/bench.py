@@ -12,9 +12,13 @@ from rich.table import Table
 
 from train.commands.methods import Preset
 from train.commands.options import Changes, Device, Json, print_values
+from train.errors import TrainError
+
+_PARTS = ("all", "dgnet")
 
 
 def bench(
+    part: Annotated[str, typer.Argument(help="all, or dgnet: one step of its training.")] = "all",
     method: Annotated[str, typer.Option("--method", help="baseline or scr.")] = "baseline",
     settings: Preset = "default",
     changes: Changes = None,
@@ -27,7 +31,14 @@ def bench(
     """Time training, embedding, evaluation and re-ranking against the least that each must do.
 
     camtrail-train bench --method scr --set height=256 --set width=128
+
+    camtrail-train bench dgnet --settings full
     """
+    if part not in _PARTS:
+        raise TrainError(f"{part!r} cannot be timed; known are: {', '.join(_PARTS)}")
+    if part == "dgnet":
+        _bench_dgnet(settings, changes or [], as_json)
+        return
     from train.bench.evaluation import measure_evaluation, measure_reranking
     from train.bench.training import measure_embedding, measure_training
     from train.run import method_settings
@@ -47,6 +58,30 @@ def bench(
         print_values(measured, as_json)
     else:
         _print(measured)
+
+
+def _bench_dgnet(settings: str, changes: list[str], as_json: bool) -> None:
+    from train.bench.generation import measure_steps
+    from train.methods.dgnet import DGNetSettings
+    from train.run import method_settings
+
+    chosen = method_settings("dgnet", settings, changes)
+    assert isinstance(chosen, DGNetSettings)
+    steps = [asdict(step) for step in measure_steps(chosen)]
+    if as_json:
+        print_values({"steps": steps}, as_json)
+        return
+    table = Table(title="A training step of DG-Net", title_justify="left")
+    for name in steps[0]:
+        table.add_column(name)
+    for step in steps:
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in step.values()))
+    Console().print(table)
+    Console().print(
+        "bare: one forward and backward pass of each network on as many images as in the step, "
+        "one after the other. hours: 100,000 steps. Memory: GiB at its peak, of a GPU only.",
+        highlight=False,
+    )
 
 
 def _print(measured: dict[str, Any]) -> None:

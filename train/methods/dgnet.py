@@ -199,13 +199,19 @@ class DGNetMethod(Method):
         samples: to learn from.
         seed: of the batches; weights take torch's global generator.
         trained_on: for the encoder's description.
+        teacher: in place of the one that the settings name.
 
     Raises:
         TrainError: settings, samples or teacher do not fit.
     """
 
     def __init__(
-        self, settings: DGNetSettings, samples: Sequence[Sample], seed: int, trained_on: str
+        self,
+        settings: DGNetSettings,
+        samples: Sequence[Sample],
+        seed: int,
+        trained_on: str,
+        teacher: Teacher | None = None,
     ) -> None:
         self._settings = settings
         spec = InputSpec(height=settings.height, width=settings.width)
@@ -233,7 +239,7 @@ class DGNetMethod(Method):
         model = DGNetModel(self._generator, crops.classes, settings.detach_appearance)
         self._judge = Discriminator(settings.discriminator.width)
         self.models = {"model": model, "discriminator": self._judge}
-        self._teacher = _teacher(settings, samples, spec)
+        self._teacher = teacher or _teacher(settings, samples, spec)
         if self._teacher is not None:
             self.models["teacher"] = self._teacher
         self._collapse = CollapseWatch(settings.collapse) if settings.collapse else None
