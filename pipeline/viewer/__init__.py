@@ -1,16 +1,18 @@
 """Watching and searching in a browser: pages and the API that they use.
 
-=============  =============================================================================
-``command``    `camtrail viewer`: binds the port, runs the server
-``app``        puts the application together
-``security``   headers, and who may ask
-``api``        the routes under ``/api/v1``, ``models`` what they answer
-``pages``      the pages, from ``templates`` and ``static``
-``catalogue``  who was where, as columns in memory that follow the store
-``listing``    sorting, filtering and paging over it
-``details``    what the store knows of a few identities or tracklets
-``pictures``   uploaded pictures, within limits
-``finder``     who is on a picture: detector, encoder, FAISS
-``live``       what the workers say now: health, and frames while somebody watches
-=============  =============================================================================
+===============  ===========================================================================
+``command``      `camtrail viewer`: binds the port, runs the server
+``app``          puts the application together; ``state`` is what its routes share
+``security``     headers, and who may ask
+``api``          the routes under ``/api/v1`` that read; ``models`` what they answer
+``corrections``  those by which people put identities right
+``search``       the one that searches by picture; ``pictures`` reads uploads within limits,
+                 ``finder`` finds and embeds persons, ``prototypes`` compares with FAISS
+``events``       live changes; ``live`` frames while somebody watches; ``health`` the cameras'
+``pages``        the pages, from ``templates`` and ``static``
+``records``      the store, opened when it is there
+``catalogue``    who was where, as columns in memory that follow the store
+``listing``      sorting, filtering and paging over it
+``details``      what the store knows of a few identities or tracklets
+===============  ===========================================================================
 """
