@@ -24,7 +24,7 @@ listen(
   "/events",
   {
     cameras(now) {
-      const running = now.cameras.filter((camera) => camera.health);
+      const running = now.cameras.filter(({ health }) => health && health.state !== "ended");
       trouble = now.store || (running.length && now.redis ? now.redis : "");
       notice(trouble);
       const well = running.filter((camera) => camera.health.state === "running");
