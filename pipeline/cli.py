@@ -411,6 +411,9 @@ def demo(
     people: Annotated[int, typer.Option(help="How many people walk about.")] = 12,
     cameras: Annotated[int, typer.Option(help="How many cameras.")] = 3,
     seconds: Annotated[float, typer.Option(help="Length of each video.")] = 60.0,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then show it in the viewer, until Ctrl-C.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Simulate a site, run the whole system on it, and compare the answer with the truth."""
@@ -418,7 +421,13 @@ def demo(
     from pipeline.simulate import SiteOptions
 
     options = SiteOptions(seed=seed, people=people, cameras=cameras, seconds=seconds)
-    raise typer.Exit(run_demo(out, options, as_json=json))
+    status = run_demo(out, options, as_json=json)
+    if serve:
+        from pipeline.viewer.command import PORT
+        from pipeline.viewer.command import serve as serve_viewer
+
+        serve_viewer(_load(out / "site.yaml"), "127.0.0.1", PORT)
+    raise typer.Exit(status)
 
 
 def _load(path: Path) -> Site:

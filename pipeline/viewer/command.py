@@ -13,6 +13,8 @@ from pipeline.errors import CamtrailError
 from pipeline.viewer.app import create_app
 from pipeline.viewer.security import is_loopback
 
+PORT = 8600
+
 
 def serve(site: Site, host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; prints the address first.
