@@ -25,6 +25,7 @@ METHODS = {
     "dgnet": "Train an encoder and a generator of people together (DG-Net); needs a teacher.",
     "slsr": "Train an encoder on real images and on images generated for clusters of them (SLSR).",
 }
+_EXAMPLES = {"dgnet": "teacher=runs/teacher/encoder.safetensors"}  # what it cannot do without
 Preset = Annotated[
     str,
     typer.Option("--settings", help="A preset (default, paper), or a YAML file of your own."),
@@ -53,7 +54,8 @@ def training_command(method: str, summary: str) -> Callable[..., None]:
 
     train.__doc__ = f"""{summary}
 
-    camtrail-train {method} --data simulated --out runs/first --set epochs=20
+    camtrail-train {method} --data simulated --out runs/first \
+--set {_EXAMPLES.get(method, "epochs=20")}
 
     torchrun --nproc-per-node 2 --no-python camtrail-train {method} --data ... --out ...
     """
