@@ -163,7 +163,7 @@ def test_a_clean_stop_leaves_nothing_behind_and_a_second_run_is_refused(path: Pa
 
 
 def test_a_running_site_changes_over_to_another_encoder(tmp_path: Path) -> None:
-    path, site = small_site(tmp_path / "site", 40)
+    path, site = small_site(tmp_path / "site", 30)
     promoted = other_description(site.encoder.path, tmp_path / "promoted.safetensors")
     run = Run(path)
     try:
@@ -178,7 +178,7 @@ def test_a_running_site_changes_over_to_another_encoder(tmp_path: Path) -> None:
         assert said["changed_over"] is True
         assert said["reembedded"] >= len(before)
         assert said["without_crops"] == 0
-        read = [(CameraState.ENDED, 400)] * len(site.cameras)
+        read = [(CameraState.ENDED, 300)] * len(site.cameras)
         assert wait_for(lambda: camera_states(site) == read, 240)
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(60) == 0

@@ -46,4 +46,4 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
             assert measured["re-ranking"]["against_plain"]["difference"] < 1e-6
         else:
             assert "images/s" in out
-            assert "times faster" in out
+            assert "faster" in out  # in as many lines as the terminal needs

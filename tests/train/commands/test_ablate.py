@@ -30,6 +30,7 @@ def changes(*more: str) -> list[str]:
     return [part for change in (*SMALL, *more) for part in ("--set", change)]
 
 
+@pytest.mark.slow
 def test_fidi(
     market: Path,
     tmp_path: Path,
@@ -68,6 +69,7 @@ def test_fidi(
     assert "| FIDI |" in (out / "tables.md").read_text()
 
 
+@pytest.mark.slow
 def test_scr(
     market: Path,
     tmp_path: Path,

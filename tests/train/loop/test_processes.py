@@ -44,6 +44,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert other["seen"] == [number for number in alone.method.seen if number % 4 >= 2]
 
 
+@pytest.mark.slow
 def test_the_first_process_alone_writes(market: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     small = ["height=64", "width=32", "arguments.dimension=32", "identities_per_batch=4"]

@@ -192,6 +192,7 @@ def test_one_cluster_is_lsro(market: Path, tmp_path: Path) -> None:
     assert len(list((out / "steps" / "generated" / "cluster-1").iterdir())) == 24
 
 
+@pytest.mark.slow
 def test_goes_on_bit_for_bit_after_kill_9(market: Path, tmp_path: Path) -> None:
     """Killed within the second step."""
     whole, part = tmp_path / "whole", tmp_path / "part"
