@@ -125,9 +125,10 @@ def _read(text: bytes) -> Request | None:
         texts = (request.id, request.kind, request.author)
         if not all(isinstance(text, str) and len(text) <= 256 for text in texts):
             raise ValueError("no texts")
+        if not all(type(moment) in (int, float) for moment in (request.time, request.deadline)):
+            raise ValueError("no times")
         if not isinstance(request.arguments, dict):
             raise ValueError("no arguments")
-        float(request.time), float(request.deadline)
     except (ValueError, TypeError, RecursionError) as error:
         log.warning("something that is no request was dropped", error=str(error)[:200])
         return None

@@ -20,6 +20,7 @@ from pipeline.errors import CamtrailError
 from pipeline.inference import threads
 from pipeline.inference.encoder import EncoderRuntime
 from pipeline.store import Store
+from pipeline.store.connection import database_file
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _record(site: Site, encoders: Encoders) -> Record:
 
 
 def _has_gallery(site: Site) -> bool:
-    if site.store == "sqlite" and not (site.data_dir / "camtrail.sqlite").exists():
+    file = database_file(site.store_url)
+    if file is not None and not file.exists():
         return False
     with Store.open(site.store_url, read_only=True) as store:
         return bool(store.fact("fingerprint"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,15 +20,18 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+_Number = Annotated[int, Field(ge=0, le=2**63 - 1)]  # what the store can hold
+
+
 class _Merge(_Arguments):
-    identities: tuple[int, int]
+    identities: tuple[_Number, _Number]
 
 
 class _Some(_Arguments):
     """Some tracklets of an identity, as ``[camera, run, track]``."""
 
-    identity: int
-    tracklets: list[tuple[str, str, int]] = Field(max_length=10_000)
+    identity: _Number
+    tracklets: list[tuple[str, str, _Number]] = Field(max_length=10_000)
 
     @property
     def keys(self) -> list[TrackletKey]:
@@ -36,12 +39,12 @@ class _Some(_Arguments):
 
 
 class _Name(_Arguments):
-    identity: int
+    identity: _Number
     name: str | None
 
 
 class _One(_Arguments):
-    identity: int
+    identity: _Number
 
 
 Answer = dict[str, Any]
