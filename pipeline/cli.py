@@ -75,12 +75,19 @@ def init(
 
 @app.command(epilog="Example: camtrail run site.yaml --until-end")
 def run(
-    site: SiteFile = DEFAULT_SITE, until_end: UntilEnd = False, json_logs: JsonLogs = False
+    site: SiteFile = DEFAULT_SITE,
+    until_end: UntilEnd = False,
+    json_logs: JsonLogs = False,
+    no_viewer: Annotated[
+        bool, typer.Option("--no-viewer", help="Do not serve the viewer's pages.")
+    ] = False,
 ) -> None:
-    """Run the site: Redis if embedded, a worker for each camera, the matcher; restart what dies."""
+    """Run the site: Redis if embedded, a worker a camera, the matcher, the viewer; restart what
+    dies.
+    """
     from pipeline.supervise import run_site
 
-    raise typer.Exit(run_site(_load(site), site, until_end, json_logs=json_logs))
+    raise typer.Exit(run_site(_load(site), site, until_end, json_logs, not no_viewer))
 
 
 @app.command(epilog="Example: camtrail worker site.yaml --camera gate")
@@ -249,14 +256,17 @@ def forget(
 def viewer(
     site: SiteFile = DEFAULT_SITE,
     host: Annotated[
-        str, typer.Option(help="Where to listen; loopback only, since there is no login yet.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8600,
+        str | None, typer.Option(help="Where to listen; by default as site.yaml says (loopback).")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="By default as site.yaml says (8600); 0: any."),
+    ] = None,
 ) -> None:
     """Watch and search in a browser: who was where, a person's way, search by picture."""
-    from pipeline.viewer.command import serve
+    from pipeline.viewer import command
 
-    serve(_load(site), host, port)
+    command.run(_load(site), host, port)
 
 
 @crops.command(
@@ -423,10 +433,9 @@ def demo(
     options = SiteOptions(seed=seed, people=people, cameras=cameras, seconds=seconds)
     status = run_demo(out, options, as_json=json)
     if serve:
-        from pipeline.viewer.command import PORT
         from pipeline.viewer.command import serve as serve_viewer
 
-        serve_viewer(_load(out / "site.yaml"), "127.0.0.1", PORT)
+        serve_viewer(_load(out / "site.yaml"))
     raise typer.Exit(status)
 
 

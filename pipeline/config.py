@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     ValidationError,
     field_validator,
     model_validator,
@@ -29,6 +30,7 @@ from pipeline.errors import CamtrailError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 MAX_CONFIG_BYTES = 1_000_000
 MAX_CONFIG_VALUES = 100_000  # with aliases written out: a few nested ones make billions
 
@@ -159,6 +161,27 @@ class Spool(_Strict):
     max_megabytes: float = Field(256.0, gt=0)
 
 
+class Tls(_Strict):
+    """Files in PEM form; relative to ``site.yaml``."""
+
+    certificate: Path
+    key: Path
+
+
+class Viewer(_Strict):
+    """Where the viewer listens, and who may reach it. Beyond loopback it asks for users and TLS."""
+
+    enabled: bool = Field(True, description="whether `camtrail run` starts it")
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(8600, ge=0, le=65535, description="0: any that is free")
+    tls: Tls | None = None
+    behind_proxy: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="addresses of the proxies that terminate TLS"
+    )
+    names: tuple[HostName, ...] = Field((), description="host names under which it is reached")
+    audit_days: int = Field(180, ge=1, le=3650, description="how long who looked at whom is kept")
+
+
 class Site(_Strict):
     """The whole of ``site.yaml``."""
 
@@ -174,6 +197,7 @@ class Site(_Strict):
     topology: Topology = Topology()
     matcher: Matcher = Matcher()  # type: ignore[call-arg]
     spool: Spool = Spool()  # type: ignore[call-arg]
+    viewer: Viewer = Viewer()  # type: ignore[call-arg]
 
     @field_validator("redis")
     @classmethod
@@ -360,8 +384,16 @@ def _resolve(site: Site, base: Path) -> Site:
             "cameras": cameras,
             "detector": detector,
             "encoder": encoder,
+            "viewer": _resolve_tls(site.viewer, base),
         }
     )
+
+
+def _resolve_tls(viewer: Viewer, base: Path) -> Viewer:
+    if viewer.tls is None:
+        return viewer
+    tls = Tls(certificate=base / viewer.tls.certificate, key=base / viewer.tls.key)
+    return viewer.model_copy(update={"tls": tls})
 
 
 def _explain(path: Path, error: ValidationError) -> str:
@@ -373,6 +405,8 @@ def _explain(path: Path, error: ValidationError) -> str:
             message = f"unknown key; allowed here: {', '.join(_allowed(item['loc'][:-1]))}"
         elif item["type"] == "missing":
             message = "is missing"
+        elif item["type"] == "string_pattern_mismatch" and "viewer" in item["loc"]:
+            message = "is no host name, such as camtrail.example.org (without port and https://)"
         elif item["type"] == "string_pattern_mismatch" or place.endswith("[key]"):
             message = "names are lower-case letters, digits, '-' and '_', at most 63 of them"
         elif not isinstance(item["input"], (dict, list)):
@@ -389,6 +423,8 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
             model = Camera if part == "cameras" else Topology
         elif part == "transit":
             model = Transit
+        elif part == "tls":
+            model = Tls
         elif isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):

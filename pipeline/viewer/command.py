@@ -13,18 +13,21 @@ from pipeline.errors import CamtrailError
 from pipeline.viewer.app import create_app
 from pipeline.viewer.security import is_loopback
 
-PORT = 8600
+
+def run(site: Site, host: str | None, port: int | None) -> None:
+    """As the command line calls it; what is given there stands above ``site.yaml``."""
+    given = {"host": host, "port": port}
+    said = {name: value for name, value in given.items() if value is not None}
+    serve(site.model_copy(update={"viewer": site.viewer.model_copy(update=said)}))
 
 
-def serve(site: Site, host: str, port: int) -> None:
-    """Serves until SIGTERM or Ctrl-C; prints the address first.
-
-    Args:
-        port: 0 takes any that is free.
+def serve(site: Site) -> None:
+    """Serves until SIGTERM or Ctrl-C where ``site.viewer`` says; prints the address first.
 
     Raises:
         CamtrailError: the host is not loopback, or the port cannot be had.
     """
+    host, port = site.viewer.host, site.viewer.port
     if not is_loopback(host):
         raise CamtrailError(
             f"--host {host}: the viewer has no login yet, so it listens on loopback only "

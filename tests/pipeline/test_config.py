@@ -99,6 +99,13 @@ def test_a_section_left_empty_means_its_defaults(tmp_path: Path, name: str) -> N
     assert load_site(path) == load_site(write(tmp_path, MINIMAL))
 
 
+def test_a_certificate_lies_beside_the_file(tmp_path: Path) -> None:
+    tls = "viewer: {tls: {certificate: tls/cert.pem, key: /etc/key.pem}}\n"
+    found = load_site(write(tmp_path, MINIMAL + tls)).viewer.tls
+    assert found is not None
+    assert (found.certificate, found.key) == (tmp_path / "tls/cert.pem", Path("/etc/key.pem"))
+
+
 def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
     path = write(tmp_path, "site: s\ncameras: {a: {source: a.mp4, start: 2026-01-05T08:00:00}}\n")
     assert load_site(path).cameras["a"].start == datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -120,6 +127,12 @@ def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
             MINIMAL + "topology: {transit: [{from: gate, to: gate, secs: [1, 2]}]}\n",
             "topology.transit.0.secs: unknown key; allowed here: from, to, seconds",
         ),
+        (
+            MINIMAL + "viewer: {tls: {certificate: a.pem, keys: b.pem}}\n",
+            "viewer.tls.keys: unknown key; allowed here: certificate, key",
+        ),
+        (MINIMAL + "viewer: {names: ['https://camtrail.example']}\n", "viewer.names.0: is no host"),
+        (MINIMAL + "viewer: {behind_proxy: [everybody]}\n", "viewer.behind_proxy.0: value is not"),
         (MINIMAL + "tracker: {name: deepsort}\n", "'bytetrack', 'botsort', 'ocsort' or 'sort'"),
         (MINIMAL + "detector: {confidence: 7}\n", "detector.confidence: Input should be less than"),
         (MINIMAL + "detector: {confidence: high}\n", "valid number, unable to parse"),

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config import load_site
 from pipeline.errors import CamtrailError
-from pipeline.viewer.command import serve
+from pipeline.viewer.command import run
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def site(tmp_path: Path):
     return load_site(path)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "example.org", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "example.org"])
 def test_listens_on_loopback_only(site, host: str) -> None:
     with pytest.raises(CamtrailError, match=r"no login yet.*\n?.*ssh -L 8600:127\.0\.0\.1:8600"):
-        serve(site, host, 8600)
+        run(site, host, None)
 
 
 def test_says_that_a_port_is_taken(site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CamtrailError, match=f"--port {port}: cannot listen on 127.0.0.1"):
-            serve(site, "127.0.0.1", port)
+            run(site, None, port)
