@@ -20,7 +20,7 @@ _BASELINE = ("epochs=14", "warmup_epochs=1")
 TRAININGS = {
     "baseline, triplet": Training("baseline", _BASELINE),
     "baseline, FIDI": Training("baseline", (*_BASELINE, "metric_loss.name=fidi")),
-    "SCR": Training("scr", ("epochs=8", "warmup_epochs=1")),
+    "SCR": Training("scr", ("height=96", "width=48", "epochs=8", "warmup_epochs=1")),
 }
 
 
