@@ -33,6 +33,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 MAX_CONFIG_BYTES = 1_000_000
 MAX_CONFIG_VALUES = 100_000  # with aliases written out: a few nested ones make billions
+LONGEST_MARGIN = 10.0  # seconds that a recording shows before and after somebody is in view
 
 PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
 DEMO_DETECTOR = PACKAGED_WEIGHTS / "detector.pt"
@@ -114,7 +115,12 @@ class Camera(_Strict):
     @property
     def live(self) -> bool:
         """Whether the source runs on the clock (a URL or a device) and cannot be read again."""
-        return bool(_URL.match(self.source)) or self.source.isdigit() or is_device(self.source)
+        return self.is_stream or self.source.isdigit() or is_device(self.source)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the source is a URL, to which there may be several connections."""
+        return bool(_URL.match(self.source))
 
 
 class Transit(_Strict):
@@ -153,6 +159,16 @@ class Matcher(_Strict):
         86_400.0, gt=0, description="seconds unseen after which an identity leaves the gallery"
     )
     max_identities: int = Field(100_000, ge=1, description="in the gallery; the oldest leave")
+
+
+class Recording(_Strict):
+    """Clips of what live cameras showed around the people they saw."""
+
+    enabled: bool = False
+    before: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds before somebody comes")
+    after: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds after somebody left")
+    days: float = Field(7.0, gt=0, le=3650, description="how long a clip is kept")
+    max_gigabytes: float = Field(10.0, gt=0, description="of each camera; the oldest leave")
 
 
 class Spool(_Strict):
@@ -196,6 +212,7 @@ class Site(_Strict):
     cameras: dict[Name, Camera] = Field(min_length=1)
     topology: Topology = Topology()
     matcher: Matcher = Matcher()  # type: ignore[call-arg]
+    recording: Recording = Recording()  # type: ignore[call-arg]
     spool: Spool = Spool()  # type: ignore[call-arg]
     viewer: Viewer = Viewer()  # type: ignore[call-arg]
 
@@ -231,6 +248,10 @@ class Site(_Strict):
     @property
     def crops_dir(self) -> Path:
         return self.data_dir / "crops"
+
+    @property
+    def recordings_dir(self) -> Path:
+        return self.data_dir / "recordings"
 
     @property
     def store_url(self) -> str:
