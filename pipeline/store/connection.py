@@ -8,17 +8,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, exists, insert, inspect, select, update
+from sqlalchemy import (
+    Column,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    exists,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.schema import CreateColumn
 
 from pipeline.config import redact_url
 from pipeline.errors import CamtrailError
 from pipeline.store import schema
 
 BUSY_SECONDS = 10.0
-_OLDER = ("1", "2")  # versions of the schema that can be brought to the present one
+_OLDER = ("1", "2", "3")  # versions of the schema that can be brought to the present one
+# indexes in words that no query of SQLite uses
+_PARTIAL_BEFORE_4 = ("tracklets_open", "tracklets_prototype", "identities_in_gallery")
 
 
 def open_database(url: str, read_only: bool) -> Engine:
@@ -111,7 +125,9 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
             select(schema.meta.c.value).where(schema.meta.c.key == "schema")
         )
     if version in _OLDER:  # a reader finds all that it had
-        if not read_only:
+        if read_only:
+            _show_newer_columns(engine)
+        else:
             _upgrade(engine)
     elif version != str(schema.SCHEMA_VERSION):
         raise CamtrailError(
@@ -120,9 +136,49 @@ def _check_schema(engine: Engine, place: str, read_only: bool) -> None:
         )
 
 
+def _missing_columns(engine: Engine) -> Iterator[tuple[Table, list[Column[Any]]]]:
+    """What the tables of an older version lack; no tables that are missing altogether."""
+    found = inspect(engine)
+    for table in schema.metadata.tables.values():
+        if found.has_table(table.name):
+            there = {column["name"] for column in found.get_columns(table.name)}
+            missing = [column for column in table.columns if column.name not in there]
+            if missing:
+                yield table, missing
+
+
+def _show_newer_columns(engine: Engine) -> None:
+    """A reader may not change an older store: it looks at it through views of its own."""
+    place = engine.dialect.default_schema_name or "main"
+    views = []
+    for table, missing in _missing_columns(engine):
+        rest = ", ".join(f"{'NULL' if c.nullable else 'FALSE'} AS {c.name}" for c in missing)
+        whole = f"SELECT *, {rest} FROM {place}.{table.name}"  # noqa: S608 - names of our own
+        views.append(f"CREATE TEMPORARY VIEW {table.name} AS {whole}")
+
+    def show(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for view in views:
+            cursor.execute(view)
+        cursor.close()
+
+    engine.dispose()  # connections without the views
+    event.listen(engine, "connect", show, insert=True)  # before nothing may be written
+
+
 def _upgrade(engine: Engine) -> None:
     """From an older version: the best crops become the first that are kept. Safe to do again."""
     schema.metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table, missing in _missing_columns(engine):
+            for column in missing:
+                column_ddl = CreateColumn(column).compile(dialect=engine.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column_ddl}")
+        for name in _PARTIAL_BEFORE_4:
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
+        for table in schema.metadata.tables.values():
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
     t = schema.tracklets.c
     best = select(t.id, t.seq, t.crop, t.end, t.thumbnail_quality).where(t.crop.is_not(None))
     known = exists().where(schema.crops.c.tracklet == t.id)

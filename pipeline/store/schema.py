@@ -1,4 +1,4 @@
-"""The tables of the store, version 3.
+"""The tables of the store, version 4.
 
 ===============  =================================================================================
 ``meta``         facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
@@ -8,7 +8,8 @@
 ``identities``   people; one that lost all its tracklets keeps its row and its number
 ``events``       every decision ever taken; the newest of a tracklet is the one that holds
 ``crops``        the pictures that are kept of each tracklet, the best one among them
-``corrections``  what people said of tracklets; the newest of a tracklet is the one that holds
+``changes``      each thing that people said as a whole, with what taking it back needs
+``corrections``  what that says of tracklets; the newest of a tracklet is the one that holds
 ``embeddings``   of tracklets whose updates another encoder embedded: what this one makes of their
                  kept crops
 ``audit``        what people did: who, when, and to whom; nothing of what they saw
@@ -18,11 +19,14 @@
 ``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
 embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
 
-Version 1 had neither ``crops`` nor ``corrections``, version 2 none of
-``embeddings``, ``audit`` and ``forgotten``.
+Version 1 had neither ``crops`` nor ``corrections``, version 2 none of ``embeddings``, ``audit`` and
+``forgotten``. Version 3 lacked ``changes``, the marks ``identities.staff`` and
+``identities.watched``, ``corrections.change``, and ``tracklets.rival`` and ``tracklets.doubt``.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -36,10 +40,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -67,6 +72,19 @@ runs = Table(
     Column("closed_at", Float),  # event time at which its tracklets ended
 )
 
+
+def _flagged(name: str, flag: Column[Any]) -> None:
+    """An index of the rows that have a flag; SQLite finds it only in the words of the query."""
+    which = text(f"{flag.name} = 1")
+    Index(name, flag.table.c.id, sqlite_where=which, postgresql_where=flag)
+
+
+def _filled(name: str, column: Column[Any]) -> None:
+    """An index of the rows that have a value."""
+    which = column.is_not(None)
+    Index(name, column, sqlite_where=which, postgresql_where=which)
+
+
 tracklets = Table(
     "tracklets",
     metadata,
@@ -90,17 +108,15 @@ tracklets = Table(
     Column("similarity", Float),
     Column("runner_up", Float),
     Column("decided_at", Float),
+    Column("rival", Integer),  # the identity that it nearly had
+    Column("doubt", Float),  # 0 to 1; None: no question for a person
     UniqueConstraint("camera", "run", "track"),
 )
 Index("tracklets_by_identity", tracklets.c.identity, tracklets.c.start)
 Index("tracklets_by_camera", tracklets.c.camera, tracklets.c.start)
-for _flag in (tracklets.c.open, tracklets.c.prototype):
-    Index(
-        f"tracklets_{_flag.name}",
-        tracklets.c.id,
-        sqlite_where=text(_flag.name),
-        postgresql_where=text(_flag.name),
-    )
+_flagged("tracklets_open", tracklets.c.open)
+_flagged("tracklets_prototype", tracklets.c.prototype)
+_filled("tracklets_by_doubt", tracklets.c.doubt)
 
 updates = Table(
     "updates",
@@ -124,13 +140,12 @@ identities = Table(
     Column("name", Text),
     Column("created_at", Float, nullable=False),
     Column("in_gallery", Boolean, nullable=False),
+    Column("staff", Boolean, nullable=False, server_default=false()),
+    Column("watched", Text),  # why somebody watches for this person; None: nobody does
 )
-Index(
-    "identities_in_gallery",
-    identities.c.id,
-    sqlite_where=text("in_gallery"),
-    postgresql_where=text("in_gallery"),
-)
+_flagged("identities_in_gallery", identities.c.in_gallery)
+_flagged("identities_staff", identities.c.staff)
+_filled("identities_watched", identities.c.watched)
 
 events = Table(
     "events",
@@ -156,6 +171,20 @@ crops = Table(
     Column("quality", Float, nullable=False),
 )
 
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Float, nullable=False),  # when it was said, by the clock
+    Column("author", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Saying`
+    Column("identity", Integer, ForeignKey("identities.id"), nullable=False, index=True),
+    Column("other", Integer, ForeignKey("identities.id"), index=True),  # the second of two
+    Column("tracklets", Integer, nullable=False),  # how many it says something of
+    Column("before", Text),  # JSON: what taking it back needs; None: it cannot be
+    Column("undoes", Integer, ForeignKey("changes.id"), unique=True),
+)
+
 corrections = Table(
     "corrections",
     metadata,
@@ -165,6 +194,7 @@ corrections = Table(
     Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Correction`
     Column("identity", Integer, ForeignKey("identities.id"), nullable=False),
     Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
+    Column("change", Integer, ForeignKey("changes.id"), index=True),
 )
 
 embeddings = Table(

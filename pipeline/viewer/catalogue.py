@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 
 from pipeline.store.corrections import times_forgotten
 from pipeline.store.schema import events, tracklets
 
 REFRESH_SECONDS = 1.0
-OPEN = text("tracklets.open")  # as its partial index says it; `= 1` would read the whole table
 
 _CHUNK = 10_000  # numbers in one query
 _CHANGES_KEPT = 256
@@ -197,7 +196,7 @@ def state(connection: Connection) -> tuple[int, set[int], int]:
     changes after it is read is found by the next look.
     """
     event = connection.scalar(select(func.max(events.c.id))) or 0
-    still_open = set(connection.scalars(select(tracklets.c.id).where(OPEN)))
+    still_open = set(connection.scalars(select(tracklets.c.id).where(tracklets.c.open)))
     return event, still_open, times_forgotten(connection)
 
 

@@ -17,7 +17,6 @@ from sqlalchemy import Engine, Select, and_, func, select
 from pipeline.records import TrackletKey
 from pipeline.store import Correction
 from pipeline.store.schema import corrections, crops, events, identities, meta, tracklets
-from pipeline.viewer.catalogue import OPEN
 
 
 class CropName(NamedTuple):
@@ -159,7 +158,7 @@ class Details:
         t = tracklets.c
         query = (
             select(t.id, t.camera, t.identity, t.start, t.end)
-            .where(OPEN, ~t.ended, t.identity.is_not(None))
+            .where(t.open, ~t.ended, t.identity.is_not(None))
             .order_by(t.start.desc(), t.id)
         )
         return [Present(*row) for row in self._all(query)]
@@ -167,7 +166,7 @@ class Details:
     def identities_in_view(self) -> dict[TrackletKey, int]:
         """Of the tracklets that the matcher still works on, where it has decided."""
         t = tracklets.c
-        query = select(t.camera, t.run, t.track, t.identity).where(OPEN, t.identity.is_not(None))
+        query = select(t.camera, t.run, t.track, t.identity).where(t.open, t.identity.is_not(None))
         return {TrackletKey(r.camera, r.run, r.track): r.identity for r in self._all(query)}
 
     def _decisions(self, numbers: Sequence[int]) -> defaultdict[int, list[Decided]]:

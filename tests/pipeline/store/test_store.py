@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 
 from pipeline.errors import CamtrailError
@@ -26,6 +27,7 @@ from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, RunState, Said, Store, Verdict
 from pipeline.store.crops import KeptCrop, best_of, superfluous
 from pipeline.store.packing import pack_embedding, pack_path, unpack_embedding, unpack_path
+from pipeline.store.schema import identities, tracklets
 
 RUN = "01JGTESTRUN000000000000000"
 START = 1_767_600_000.0  # 2026-01-05T08:00:00Z
@@ -224,36 +226,85 @@ def test_what_is_superfluous(values: list[tuple[float, float]], keep: int) -> No
         assert {crops[0], crops[-1]} <= set(kept)
 
 
+SCHEMA_3 = Path(__file__).with_name("schema_3.sql")
+LATER = {1: ("crops", "corrections", "embeddings", "audit", "forgotten")}
+LATER |= {2: ("embeddings", "audit", "forgotten"), 3: ()}
+
+
 def make_older(url: str, version: int) -> None:
-    """Makes the store one of a former version."""
-    missing = {1: ("crops", "corrections", "embeddings"), 2: ("embeddings",)}
+    """Makes the store one of a former version, with all that this could hold."""
+    path = Path(url.removeprefix("sqlite:///"))
+    newer = path.replace(path.with_suffix(".newer"))
+    with sqlite3.connect(path) as connection:
+        connection.executescript(SCHEMA_3.read_text())
+        connection.execute("ATTACH ? AS newer", [str(newer)])
+        tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            info = connection.execute(f"PRAGMA main.table_info({table})")
+            names = ", ".join(f'"{row[1]}"' for row in info)
+            connection.execute(f"INSERT INTO {table} SELECT {names} FROM newer.{table}")
+        for table in LATER[version]:
+            connection.execute(f"DROP TABLE main.{table}")
+        connection.execute("UPDATE main.meta SET value = ? WHERE key = 'schema'", [str(version)])
+
+
+def layout(url: str) -> dict[str, set[str]]:
+    """The columns of every table, and the conditions of every index."""
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        for table in missing[version]:
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [str(version)])
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        found = {
+            name: {str(row[1:5]) for row in connection.execute(f"PRAGMA table_info({name})")}
+            for kind, name, _ in rows
+            if kind == "table"
+        }
+        return found | {name: {sql} for kind, name, sql in rows if kind == "index"}
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_a_former_version_is_read_and_brought_up_to_date(url: str, version: int) -> None:
     with Store.open(url) as store:
         outcome = Outcome(START, verdicts=[verdict(1, 1)])
         store.commit(batch(pictured(1, 0.4), update(2), outcome=outcome))
-        written = list(store.pictures())
+        written, person = list(store.pictures()), store.identity(1)
         assert len(written) == 1
+    new = layout(url)
     make_older(url, version)
     with Store.open(url, read_only=True) as store:
-        assert store.count_embedded("f" * 32, 8) == (0, 0)
+        assert store.count_embedded("f" * 32, 8) == ((0, 0) if version < 3 else (2, 2))
         assert list(store.pictures()) == written
+        assert store.identity(1) == person
         assert len(store.identities()) == 1
     for _ in range(2):
         with Store.open(url, keep=1) as store:
             assert list(store.pictures()) == written
-            assert store.fact("schema") == "3"
+            assert store.identity(1) == person
+            assert store.fact("schema") == "4"
             assert store.count_embedded("f" * 32, 8) == (2, 2)
+        assert layout(url) == new
     with Store.open(url, keep=1) as store:
         store.commit(batch(pictured(2, 0.3)))
         store.confirm(1, [], ADA)
         assert [crop.confirmed for crop in store.pictures()] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (select(tracklets.c.id).where(tracklets.c.open), "tracklets_open"),
+        (select(tracklets.c.id).where(tracklets.c.prototype), "tracklets_prototype"),
+        (select(tracklets.c.id).where(tracklets.c.doubt.is_not(None)), "tracklets_by_doubt"),
+        (select(identities.c.id).where(identities.c.in_gallery), "identities_in_gallery"),
+        (select(identities.c.id).where(identities.c.staff), "identities_staff"),
+        (select(identities.c.id).where(identities.c.watched.is_not(None)), "identities_watched"),
+    ],
+)
+def test_a_query_for_a_few_rows_finds_them_by_their_index(
+    url: str, query: Select[tuple[int]], index: str
+) -> None:
+    with Store.open(url) as store, store._engine.connect() as connection:
+        text = str(query.compile(connection))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        assert [index in row.detail.split() for row in plan] == [True]
 
 
 def test_what_a_person_confirmed_stays_whatever_the_matcher_does(url: str) -> None:
