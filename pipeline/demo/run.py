@@ -160,7 +160,8 @@ def _simulate(out: Path, options: SiteOptions) -> Path:
 
 def _run(site: Site, out: Path) -> Tap:
     """Runs `camtrail run` to the end of the files; its words go to stderr."""
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(out / "site.yaml"), "--until-end"]
+    options = ["--until-end", "--no-viewer"]
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(out / "site.yaml"), *options]
     tap = Tap(site)
     tap.start()
     process = spawn(command, sys.stderr.fileno())

@@ -15,6 +15,7 @@ from pipeline.supervise.policy import RestartPolicy
 
 MAX_LOG_BYTES = 10 * 2**20
 
+_HEAD_BYTES = 512
 _TAIL_BYTES = 8_192
 
 
@@ -47,12 +48,23 @@ class Process:
         self._ends = ends
         self._child: subprocess.Popen[bytes] | None = None
         self._began = 0  # where in the log the present child's output begins
+        self._announced = ""
         self._due = 0.0
 
     @property
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._child.pid if self._child else None
+
+    @property
+    def announced(self) -> str:
+        """The first line that it has written since it was started, where it still runs."""
+        if self._child is None:
+            return ""
+        if not self._announced:
+            first, end, _ = self._output(self._began, _HEAD_BYTES).partition("\n")
+            self._announced = redact(first.strip()) if end else ""
+        return self._announced
 
     def poll(self) -> bool:
         """Starts it where that is due; whether it has died or ended since the last call."""
@@ -111,7 +123,7 @@ class Process:
             if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
                 self._log.replace(self._log.with_suffix(".log.1"))
             with self._log.open("ab") as file:
-                self._began = file.tell()
+                self._began, self._announced = file.tell(), ""
                 self._child = spawn(self._command, file)
         except OSError as error:
             self._due = self.started + self.policy.died(0.0, -1)
@@ -121,15 +133,19 @@ class Process:
             self.state = State.RUNNING
 
     def _last_words(self) -> str:
-        try:
-            with self._log.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(max(self._began, size - _TAIL_BYTES))
-                lines = file.read().decode(errors="replace").split("\n")
-        except OSError:
-            return ""
+        size = self._log.stat().st_size if self._log.exists() else 0
+        lines = self._output(max(self._began, size - _TAIL_BYTES), _TAIL_BYTES).split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return redact(_event(last).removeprefix("camtrail: ").strip())
+
+    def _output(self, begin: int, size: int) -> str:
+        """A part of the log; empty where it cannot be read."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(begin)
+                return file.read(size).decode(errors="replace")
+        except OSError:
+            return ""
 
 
 def _event(line: str) -> str:

@@ -23,13 +23,20 @@ from pipeline.supervise.supervisor import Supervisor
 _TICK_SECONDS = 0.1
 
 
-def run_site(site: Site, site_path: Path, until_end: bool, json_logs: bool = False) -> int:
+def run_site(
+    site: Site,
+    site_path: Path,
+    until_end: bool,
+    json_logs: bool = False,
+    with_viewer: bool = True,
+) -> int:
     """Runs the site until it is told to stop (SIGTERM, Ctrl-C) or, with ``until_end``, until all
     its files are read and everybody in them is decided.
 
     Args:
         site_path: the file that ``site`` was read from, for the processes.
         json_logs: log lines as JSON, and no table, also on a terminal.
+        with_viewer: the viewer as well, unless the site's settings say that it is not wanted.
 
     Returns:
         The exit status: 0, or 1 where a camera could not be read to its end.
@@ -47,7 +54,7 @@ def run_site(site: Site, site_path: Path, until_end: bool, json_logs: bool = Fal
         )
     stop = _stop_on_signals()
     with _only_one(site), _display(json_logs) as display:
-        supervisor = Supervisor(site, site_path, until_end)
+        supervisor = Supervisor(site, site_path, until_end, with_viewer and site.viewer.enabled)
         try:
             supervisor.start()
             while not stop.is_set() and not supervisor.finished():

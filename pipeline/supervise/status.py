@@ -68,8 +68,16 @@ class Status:
         self._reachable = min(self._reachable, now)
 
 
-def table(site: Site, processes: Iterable[Process], matcher: Process, status: Status) -> Table:
-    """The table of live status: a row for each camera, one for the matcher."""
+def table(
+    site: Site,
+    processes: Iterable[Process],
+    matcher: Process,
+    companions: Iterable[Process],
+    status: Status,
+) -> Table:
+    """The table of live status: a row for each camera, one for the matcher, and one for each
+    companion with what it says of itself first: the viewer's address.
+    """
     shown = Table(title=f"camtrail: {site.site}", title_justify="left", expand=False)
     for heading in ("camera", "state"):
         shown.add_column(heading)
@@ -92,6 +100,9 @@ def table(site: Site, processes: Iterable[Process], matcher: Process, status: St
     message = ", ".join(counts) if matcher.state is State.RUNNING else matcher.message
     empty = [""] * 5
     shown.add_row("matcher", str(matcher.state), *empty, str(matcher.restarts), message)
+    for process in companions:
+        message = process.announced or process.message
+        shown.add_row(process.name, str(process.state), *empty, str(process.restarts), message)
     if status.error:
         shown.caption = f"Redis: {status.error}"
     return shown

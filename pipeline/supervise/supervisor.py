@@ -1,4 +1,8 @@
-"""The processes of one site: started, watched, restarted, stopped in order."""
+"""The processes of one site: started, watched, restarted, stopped in order.
+
+Workers and matcher are the work; beside it stand companions, such as the viewer, whose death or
+restart changes nothing for it.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +36,15 @@ log = telemetry.get_logger(__name__)
 
 
 class Supervisor:
-    """Starts Redis where it is embedded, the matcher, and a worker a camera; call `poll` often.
+    """Starts Redis where it is embedded, the matcher, a worker a camera, and the companions; call
+    `poll` often.
 
     Use it from the main thread: the processes end with the thread that started them.
     """
 
-    def __init__(self, site: Site, site_path: Path, until_end: bool) -> None:
+    def __init__(
+        self, site: Site, site_path: Path, until_end: bool, with_viewer: bool = False
+    ) -> None:
         self._site = site
         self._until_end = until_end
         self._failure = ""  # why the matcher cannot run
@@ -52,7 +59,7 @@ class Supervisor:
         self._workers = [
             Process(
                 name,
-                _command("worker", path, "--camera", name),
+                _command("worker", path, "--camera", name, "--json-logs"),
                 logs / f"worker-{name}.log",
                 ends=not camera.live,
             )
@@ -60,8 +67,15 @@ class Supervisor:
         ]
         ending = ["--until-end"] if until_end else []
         self._matcher = Process(
-            "matcher", _command("matcher", path, *ending), logs / "matcher.log", ends=until_end
+            "matcher",
+            _command("matcher", path, "--json-logs", *ending),
+            logs / "matcher.log",
+            ends=until_end,
         )
+        self._companions: list[Process] = []
+        if with_viewer:
+            viewer = Process("viewer", _command("viewer", path), logs / "viewer.log", ends=False)
+            self._companions.append(viewer)
 
     def start(self) -> None:
         """Starts Redis and announces the cameras; `poll` starts the rest.
@@ -85,7 +99,7 @@ class Supervisor:
         if (stamp := self._encoders.stamp()) != self._encoder_stamp:
             self._encoder_stamp = stamp
             self._change_encoder()
-        for process in (self._matcher, *self._workers):
+        for process in (self._matcher, *self._workers, *self._companions):
             before = process.pid
             if process.poll():
                 self._gone(process)
@@ -109,9 +123,12 @@ class Supervisor:
         return patience_over or not any(worker.pid for worker in self._workers)
 
     def stop(self) -> None:
-        """Stops the workers, then the matcher when it has drained the stream, then Redis."""
+        """Stops the workers, then the matcher when it has drained the stream, the companions, and
+        then Redis.
+        """
         log.info("stopping")
         self._stop_work()
+        self._stop(self._companions)
         if self._redis is not None:
             self._redis.server.stop()
 
@@ -119,12 +136,13 @@ class Supervisor:
         """Stops what works with the former encoder; `poll` starts it again with the other one."""
         log.info("another encoder is in use; changing over")
         self._stop_work()
-        for process in (self._matcher, *self._workers):
+        self._stop(self._companions)
+        for process in (self._matcher, *self._workers, *self._companions):
             process.revive()
 
     def kill(self) -> None:
         """Ends whatever still runs, at once."""
-        for process in (*self._workers, self._matcher):
+        for process in (*self._workers, self._matcher, *self._companions):
             process.kill()
         if self._redis is not None:
             self._redis.server.stop()
@@ -151,14 +169,14 @@ class Supervisor:
     def table(self) -> Table:
         """The table of live status."""
         assert self._status is not None
-        return table(self._site, self._workers, self._matcher, self._status)
+        return table(self._site, self._workers, self._matcher, self._companions, self._status)
 
     def _gone(self, process: Process) -> None:
         if process.state is State.ENDED:
             log.info("ended", process=process.name)
             return
         log.warning("died", process=process.name, error=process.message, state=str(process.state))
-        if process.state is State.QUARANTINED and process is not self._matcher:
+        if process.state is State.QUARANTINED and process in self._workers:
             self._announce_lost(process.name)
 
     def _announce_lost(self, camera: str) -> None:
@@ -239,4 +257,4 @@ class _Redis:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pipeline.cli", *arguments, "--json-logs"]
+    return [sys.executable, "-m", "pipeline.cli", *arguments]

@@ -6,9 +6,12 @@ import json
 import os
 import pty
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,10 @@ SECONDS = 12
 class Run:
     """A `camtrail run`, and what it says."""
 
-    def __init__(self, path: Path, *arguments: str) -> None:
+    def __init__(self, path: Path, *arguments: str, viewer: bool = False) -> None:
         self.log = path.with_name("run.log")
-        command = [sys.executable, "-m", "pipeline.cli", "run", str(path), *arguments]
+        options = [*arguments] if viewer else ["--no-viewer", *arguments]
+        command = [sys.executable, "-m", "pipeline.cli", "run", str(path), *options]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([*command, "--json-logs"], stdout=log, stderr=log)
 
@@ -232,9 +236,71 @@ def test_the_children_stop_when_the_supervisor_is_killed(path: Path) -> None:
     assert wait_for(run.all_gone, 60)
 
 
+def test_the_viewer_runs_beside_the_cameras_and_its_death_changes_nothing(path: Path) -> None:
+    site = with_settings(path, "viewer: {port: 0}")
+    run = Run(path, viewer=True)
+    try:
+        assert wait_for(lambda: addresses(site), 120)
+        assert wait_for(lambda: people(addresses(site)[-1]), 60)
+        run.kill_and_wait_for_restart("viewer")
+        assert wait_for(lambda: len(addresses(site)) == 2, 120)
+        assert wait_for(lambda: people(addresses(site)[-1]), 60)
+        assert {name: len(run.pids(name)) for name in ("matcher", *site.cameras)} == dict.fromkeys(
+            ("matcher", *site.cameras), 1
+        )
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(120) == 0
+        assert run.all_gone()
+    finally:
+        run.end()
+
+
+def test_a_port_in_use_is_said_and_the_rest_goes_on(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site = with_settings(path, f"viewer: {{port: {port}}}")
+        run = Run(path, "--until-end", viewer=True)
+        assert run.process.wait(240) == 0
+    said = [line for line in run.lines() if line.get("process") == "viewer" and "error" in line]
+    assert f"{port}: cannot listen" in said[0]["error"]
+    assert said[0]["state"] == "quarantined"
+    assert stored_updates(site)
+
+
+def test_the_settings_can_do_without_the_viewer(path: Path) -> None:
+    with_settings(path, "viewer: {enabled: false}")
+    run = Run(path, "--until-end", viewer=True)
+    assert run.process.wait(240) == 0
+    assert run.pids("viewer") == []
+
+
+def with_settings(path: Path, lines: str) -> Site:
+    """Adds lines to ``site.yaml``."""
+    path.write_text(f"{path.read_text()}\n{lines}\n")
+    return load(path)
+
+
+def addresses(site: Site) -> list[str]:
+    """Where the viewer was reached in each of its lives."""
+    try:
+        lines = (site.data_dir / "logs" / "viewer.log").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [line for line in lines if line.startswith("http")]
+
+
+def people(address: str) -> bool:
+    """Whether the viewer at an address answers with the people that the store has."""
+    try:
+        with urllib.request.urlopen(f"{address}api/v1/identities") as answer:
+            return "identities" in json.load(answer)
+    except urllib.error.URLError:  # it does not listen yet, or there is no store yet
+        return False
+
+
 def test_on_a_terminal_there_is_a_table(path: Path) -> None:
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(path)]
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(path), "--no-viewer"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(command, stderr=slave, stdout=slave, env=environment)
     os.close(slave)

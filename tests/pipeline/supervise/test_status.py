@@ -25,6 +25,10 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     server = EmbeddedServer(site)
     status = Status(site)
     gate, matcher = process("gate", tmp_path), process("matcher", tmp_path)
+    address = "http://127.0.0.1:8600/"
+    code = f"import time; print({address!r}, flush=True); print('more'); time.sleep(60)"
+    viewer = process("viewer", tmp_path, code)
+    assert wait_for(lambda: viewer.announced)
     hall = process("hall", tmp_path, "import sys; sys.exit('hall.mp4: not a video')")
     assert wait_for(hall.poll)
 
@@ -32,7 +36,7 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
         console = Console(width=160, record=True, quiet=True)
         with console.capture() as capture:
             console.quiet = False
-            console.print(table(site, [gate, hall], matcher, status))
+            console.print(table(site, [gate, hall], matcher, [viewer], status))
         return capture.get()
 
     assert wait_for(lambda: status.error)
@@ -59,6 +63,11 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     assert "hall.mp4: not a video" in rows["hall"]
     assert "identities 12, undecided 1" in rows["matcher"]
     assert 0 <= status.silent(gate) < 5
+    assert [cell.strip() for cell in rows["viewer"].split("│")[2::7]] == ["running", address]
+    viewer.kill()
+    assert wait_for(viewer.poll)
+    assert viewer.announced == ""
+    assert address not in shown()
     for child in (gate, matcher):
         child.kill()
     status.close()
