@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -20,10 +21,13 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
+    SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
@@ -198,6 +202,62 @@ class Viewer(_Strict):
     audit_days: int = Field(180, ge=1, le=3650, description="how long who looked at whom is kept")
 
 
+Occasion = Literal["person.seen", "person.seen_again", "person.watched"]
+OCCASIONS: tuple[Occasion, ...] = get_args(Occasion)
+
+
+class _Receiver(_Strict):
+    events: tuple[Occasion, ...] = Field(OCCASIONS, min_length=1)
+    timeout: float = Field(10.0, gt=0, le=120, description="seconds for one attempt")
+
+
+class Webhook(_Receiver):
+    """Where a notification is posted. Its path may hold a key: no log or page shows it."""
+
+    url: str
+    secret: SecretStr = Field(min_length=16, description="that signatures are made with")
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise PydanticCustomError("url", "expected http://HOST/... or https://HOST/...")
+        if parts.username is not None:
+            raise PydanticCustomError("url", "no user in it: the signature says who sends")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise PydanticCustomError("url", "write other characters than ASCII as %XX")
+        return value
+
+    @field_serializer("url")
+    def _without_path(self, value: str) -> str:
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.netloc}/***"
+
+
+class Mqtt(_Receiver):
+    """A broker; messages go to ``TOPIC/SITE/EVENT``."""
+
+    host: str = Field(min_length=1)
+    port: int | None = Field(None, ge=1, le=65535, description="None: 8883 with TLS, else 1883")
+    tls: bool = False
+    authority: Path | None = Field(None, description="PEM file of who signed its certificate")
+    user: str | None = None
+    password: SecretStr | None = None
+    topic: str = Field("camtrail", pattern=r"^[^#+\x00/]+(/[^#+\x00/]+)*$")
+
+
+class Notify(_Strict):
+    """Who is told when somebody is seen."""
+
+    absence: float = Field(600.0, gt=0, description="seconds unseen after which somebody is back")
+    give_up_after: float = Field(3600.0, gt=0, description="seconds that one is tried")
+    max_queue: int = Field(10_000, ge=1, description="that wait for one receiver; the oldest go")
+    viewer_url: str | None = Field(None, description="address of the viewer in links")
+    webhooks: dict[Name, Webhook] = {}
+    mqtt: Mqtt | None = None
+
+
 class Site(_Strict):
     """The whole of ``site.yaml``."""
 
@@ -215,6 +275,7 @@ class Site(_Strict):
     recording: Recording = Recording()  # type: ignore[call-arg]
     spool: Spool = Spool()  # type: ignore[call-arg]
     viewer: Viewer = Viewer()  # type: ignore[call-arg]
+    notify: Notify = Notify()  # type: ignore[call-arg]
 
     @field_validator("redis")
     @classmethod
@@ -406,8 +467,16 @@ def _resolve(site: Site, base: Path) -> Site:
             "detector": detector,
             "encoder": encoder,
             "viewer": _resolve_tls(site.viewer, base),
+            "notify": _resolve_authority(site.notify, base),
         }
     )
+
+
+def _resolve_authority(notify: Notify, base: Path) -> Notify:
+    if notify.mqtt is None or notify.mqtt.authority is None:
+        return notify
+    mqtt = notify.mqtt.model_copy(update={"authority": base / notify.mqtt.authority})
+    return notify.model_copy(update={"mqtt": mqtt})
 
 
 def _resolve_tls(viewer: Viewer, base: Path) -> Viewer:
@@ -430,10 +499,18 @@ def _explain(path: Path, error: ValidationError) -> str:
             message = "is no host name, such as camtrail.example.org (without port and https://)"
         elif item["type"] == "string_pattern_mismatch" or place.endswith("[key]"):
             message = "names are lower-case letters, digits, '-' and '_', at most 63 of them"
-        elif not isinstance(item["input"], (dict, list)):
+        elif not isinstance(item["input"], (dict, list)) and item["loc"][-1] not in _SECRETS:
             message = f"{message} (got {redact_url(str(item['input']))!r})"
         lines.append(f"{path}: {place}: {message}")
     return "\n".join(lines)
+
+
+_SECRETS = ("secret", "password", "url")  # whose wrong values are not shown
+_SECTIONS: dict[int | str, type[BaseModel]] = {  # that need not be there
+    "tls": Tls,
+    "webhooks": Webhook,
+    "mqtt": Mqtt,
+}
 
 
 def _allowed(location: tuple[int | str, ...]) -> list[str]:
@@ -444,8 +521,8 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
             model = Camera if part == "cameras" else Topology
         elif part == "transit":
             model = Transit
-        elif part == "tls":
-            model = Tls
+        elif part in _SECTIONS:
+            model = _SECTIONS[part]
         elif isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
