@@ -31,11 +31,17 @@ def free_port() -> int:
 
 
 class RtspServer:
-    """Serves an MP4 file on loopback at its own pace; may be killed and started again."""
+    """Serves an MP4 file on loopback at its own pace; may be killed and started again.
 
-    def __init__(self, file: Path, login: tuple[str, str] | None = None) -> None:
+    ``shared``: all clients see the same picture at a time, as of a camera.
+    """
+
+    def __init__(
+        self, file: Path, login: tuple[str, str] | None = None, shared: bool = False
+    ) -> None:
         self.port = free_port()
-        self._arguments = [str(self.port), str(file), *(login or ())]
+        mode = "shared" if shared else "alone"
+        self._arguments = [str(self.port), str(file), mode, *(login or ())]
         self._process: subprocess.Popen[str] | None = None
 
     def url(self, login: str = "") -> str:

@@ -1,7 +1,8 @@
 """A real RTSP server on loopback; runs under the system's Python, which has GStreamer.
 
-``/usr/bin/python3 rtsp_server.py PORT FILE [USER PASSWORD]`` serves the H.264 of an MP4 file, at
-its own pace, as ``rtsp://127.0.0.1:PORT/stream``, and prints ``ready``.
+``/usr/bin/python3 rtsp_server.py PORT FILE SHARED [USER PASSWORD]`` serves the H.264 of an MP4
+file, at its own pace, as ``rtsp://127.0.0.1:PORT/stream``, and prints ``ready``. Each client begins
+at its beginning; where SHARED is ``shared`` all see the same picture at a time, as of a camera.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 
 def main() -> None:
-    port, file, *login = sys.argv[1:]
+    port, file, shared, *login = sys.argv[1:]
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
@@ -26,6 +27,7 @@ def main() -> None:
         f'( filesrc location="{file}" ! qtdemux ! h264parse ! '
         "rtph264pay name=pay0 pt=96 config-interval=1 )"
     )
+    factory.set_shared(shared == "shared")
     if login:
         _protect(server, factory, *login)
     server.get_mount_points().add_factory("/stream", factory)
