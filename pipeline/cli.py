@@ -113,6 +113,23 @@ def worker(
         raise typer.Exit(STOPPED)
 
 
+@app.command(epilog="Example: camtrail recorder site.yaml --camera gate")
+def recorder(
+    camera: Annotated[str, typer.Option(help="The camera's name in site.yaml.")],
+    site: SiteFile = DEFAULT_SITE,
+    json_logs: JsonLogs = False,
+) -> None:
+    """Record one camera around the people in it. `camtrail run` starts these itself."""
+    settings = _load(site)
+    stop = _stop_on_signals()
+    from pipeline import telemetry
+
+    telemetry.configure(f"recorder-{camera}", json=json_logs or None)
+    from pipeline.recording.recorder import run_recorder
+
+    run_recorder(settings, camera, stop)
+
+
 @app.command(epilog="Example: camtrail matcher site.yaml --standby")
 def matcher(
     site: SiteFile = DEFAULT_SITE,

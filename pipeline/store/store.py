@@ -29,6 +29,7 @@ from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
 from pipeline.store.embeddings import forget_learned, keep_embeddings
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
+from pipeline.store.recordings import Recordings
 from pipeline.store.rows import Batch, Outcome, Received, RunState, StoredVisit, Verdict
 from pipeline.store.schema import (
     crops,
@@ -126,15 +127,19 @@ class Store(Reader):
             corrections.rename(connection, identity, name, said)
 
     def forget(self, identity: int, said: Said) -> list[TrackletKey]:
-        """Deletes all that is known of an identity, pictures first, so that a crash leaves what
-        can be forgotten again; gives the keys of its tracklets.
+        """Deletes all that is known of an identity, pictures and recordings first, so that a crash
+        leaves what can be forgotten again; gives the keys of its tracklets.
         """
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwrites with zeros
+            visits = corrections.visits(connection, identity).values()
             keys, files = corrections.forget(connection, identity, said)
             for file in files:
                 (self.crops / file).unlink(missing_ok=True)
+            for visit in visits:
+                recordings = Recordings(self.crops.with_name("recordings"), visit.key.camera)
+                recordings.forget(visit.start, visit.end)
         if self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:  # the log holds the pages as they were
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
