@@ -66,8 +66,15 @@ def slsr_tables(study: Study) -> Iterator[list[Table]]:
 
 
 def _labels(study: Study) -> Iterator[Row]:
+    """All from the same generated images, so that nothing but their labels differs."""
+    maker: Trained | None = None
     for name, (changes, published) in _LABELS.items():
-        yield Row(name, trained(study, Training("slsr", changes)).rates, published)
+        if maker is not None:
+            changes = (*changes, f"images_from={maker.folder}")
+        run = trained(study, Training("slsr", changes))
+        if (run.folder / "steps").is_dir():
+            maker = run
+        yield Row(name, run.rates, published)
 
 
 def _numbers(study: Study) -> Iterator[Row]:

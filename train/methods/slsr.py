@@ -36,6 +36,7 @@ class SlsrSettings(SupervisedSettings):
     clusters: int = Field(ge=1)
     dcgan: DCGANSettings
     generated: int = Field(ge=0)
+    images_from: str | None
     generated_labels: Labels
     noise_layer: NoiseLayer
 

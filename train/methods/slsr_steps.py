@@ -4,7 +4,7 @@ Ainam et al., "Sparse Label Smoothing for Semi-supervised Person Re-Identificati
 Everything lies in ``RUN/steps``: ``features`` and ``dcgan-1``, ``dcgan-2`` ... are runs of their
 own with a checkpoint after each epoch; ``clusters.json`` says what is in which cluster;
 ``generated/cluster-1`` ... hold the images, and ``quality.json`` says how real they look. What is
-there is not done again.
+there is not done again, and ``images_from`` names another run that has it.
 """
 
 from __future__ import annotations
@@ -94,10 +94,13 @@ def make_generated(run: Steps) -> Generated | None:
 
     Raises:
         TrainError: the run was begun with other settings, there are too few images for a cluster
-            or its DCGAN, a loss is no longer a number, or a discriminator has collapsed.
+            or its DCGAN, a loss is no longer a number, a discriminator has collapsed, or the run
+            that the images are from has no such images.
     """
     if not run.settings.generated:
         return None
+    if run.settings.images_from is not None:
+        return _made_elsewhere(run, Path(run.settings.images_from) / "steps")
     begun = run.out / NAME
     run.first(begun, lambda: save_checkpoint(begun, run.identity, {}))
     load_checkpoint(begun, run.identity)
@@ -107,11 +110,7 @@ def make_generated(run: Steps) -> Generated | None:
         run.say(f"step 1 of 3: a first CNN on {len(run.samples)} images")
         network = _first_cnn(run)
         run.first(file, lambda: _find_clusters(run, network, file))
-    clusters = np.array(json.loads(file.read_text(encoding="utf-8"))["clusters"])
-    groups = [
-        [sample for sample, own in zip(run.samples, clusters, strict=True) if own == number]
-        for number in range(run.settings.clusters)
-    ]
+    groups = _groups(run, file)
     made = _images_of(run, groups)
     quality = run.steps / "quality.json"
     if not quality.exists():
@@ -119,6 +118,48 @@ def make_generated(run: Steps) -> Generated | None:
         run.first(quality, lambda: _measure(run, network, groups, made.samples, quality))
     run.say(f"step 3 of 3: {len(run.samples)} real and {len(made.samples)} generated images")
     return made
+
+
+def _made_elsewhere(run: Steps, steps: Path) -> Generated:
+    """What another run made of the same images."""
+    settings = run.settings
+    file, folder = steps / "clusters.json", steps / "generated"
+    clusters = sorted(folder.glob("cluster-*"), key=lambda path: int(path.name.split("-")[1]))
+    made = [
+        Sample(path, number, camera=0)
+        for number, cluster in enumerate(clusters, start=1)
+        for path in sorted(cluster.iterdir())
+    ]
+    if (len(clusters), len(made)) != (settings.clusters, settings.generated):
+        raise TrainError(
+            f"images_from={settings.images_from}: {folder} has {len(made)} images in "
+            f"{len(clusters)} clusters; let that run end, and set clusters and generated as there"
+        )
+    if _content(file).get("data") != run.identity["data"]:
+        raise TrainError(
+            f"images_from={settings.images_from}: was made of other data; name a run of slsr on "
+            "these"
+        )
+    run.say(f"{len(run.samples)} real images, and {len(made)} from {folder}")
+    return Generated(made, _identities(_groups(run, file)))
+
+
+def _groups(run: Steps, file: Path) -> list[list[Sample]]:
+    """The images of each cluster."""
+    clusters = _content(file)["clusters"]
+    return [
+        [sample for sample, own in zip(run.samples, clusters, strict=True) if own == number]
+        for number in range(run.settings.clusters)
+    ]
+
+
+def _identities(groups: Sequence[Sequence[Sample]]) -> list[set[int]]:
+    return [{sample.identity for sample in group} for group in groups]
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def _first_cnn(run: Steps) -> Network:
@@ -161,7 +202,11 @@ def _find_clusters(run: Steps, network: Network, file: Path) -> None:
     figures = ", ".join(f"{value:.4f} for {number}" for number, value in shown.items())
     sizes = ", ".join(map(str, np.bincount(clusters)))
     run.say(f"mean silhouette: {figures} clusters; images in the {len(set(clusters))}: {sizes}")
-    content = {"silhouettes": shown, "clusters": clusters.tolist()}
+    content = {
+        "data": run.identity["data"],
+        "silhouettes": shown,
+        "clusters": clusters.tolist(),
+    }
     write_text(file, json.dumps(content) + "\n")
 
 
@@ -191,7 +236,7 @@ def _images_of(run: Steps, groups: Sequence[Sequence[Sample]]) -> Generated:
             run.say(f"step 2 of 3: a DCGAN on the {len(group)} images of cluster {number}")
             _generate(run, group, share, folder)
         made += [Sample(path, number, camera=0) for path in sorted(folder.iterdir())]
-    return Generated(made, [{sample.identity for sample in group} for group in groups])
+    return Generated(made, _identities(groups))
 
 
 def _generate(run: Steps, group: Sequence[Sample], number: int, folder: Path) -> None:

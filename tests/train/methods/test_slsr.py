@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,28 @@ def test_one_cluster_is_lsro(market: Path, tmp_path: Path) -> None:
     assert list(found["silhouettes"]) == ["2", "3", "4", "5"]
     assert set(found["clusters"]) == {0}
     assert len(list((out / "steps" / "generated" / "cluster-1").iterdir())) == 24
+
+
+def test_images_of_another_run_are_taken_as_they_are(market: Path, tmp_path: Path) -> None:
+    data, first = load_folder(market, "m"), tmp_path / "first"
+    short = ("features.epochs=1", "dcgan.epochs=1", "epochs=1", f"images_from={first}")
+    train_encoder("slsr", data, first, settings(*short[:3]))
+    again = train_encoder("slsr", data, tmp_path / "again", settings(*short))
+    assert not (tmp_path / "again" / "steps").exists()
+    own = json.loads((first / "run.json").read_text())
+    assert again["epochs"][0]["losses"] == own["epochs"][0]["losses"]
+    uniform = settings(*short, "generated_labels=uniform")
+    other = train_encoder("slsr", data, tmp_path / "uniform", uniform)
+    assert other["epochs"][0]["losses"] != own["epochs"][0]["losses"]
+    wrong = [
+        (settings(*short, "clusters=3"), data, "24 images in 2 clusters"),
+        (settings(*short, "generated=30"), data, "24 images in 2 clusters"),
+        (settings(f"images_from={tmp_path}"), data, "0 images in 0 clusters"),
+        (settings(*short), replace(data, train=data.train[1:]), "made of other data"),
+    ]
+    for number, (chosen, given, says) in enumerate(wrong):
+        with pytest.raises(TrainError, match=says):
+            train_encoder("slsr", given, tmp_path / str(number), chosen)
 
 
 @pytest.mark.slow
