@@ -28,11 +28,38 @@ class Hardest(NamedTuple):
     other: Tensor
 
 
+class Places(NamedTuple):
+    """Of the A anchors that have another image of their own identity and one of another.
+
+    Attributes:
+        anchors: (A,) places in the batch.
+        own: (A,) place of the farthest image of the anchor's identity.
+        other: (A,) place of the nearest image of another identity.
+    """
+
+    anchors: Tensor
+    own: Tensor
+    other: Tensor
+
+
+def hardest_places(distances: Tensor, labels: Tensor) -> Places:
+    """As `hardest_pairs`, but which they are; of equal ones any."""
+    same, usable = _same_and_usable(labels)
+    own = distances.masked_fill(~same, float("-inf")).argmax(dim=1)
+    other = distances.masked_fill(same, float("inf")).argmin(dim=1)
+    return Places(usable.nonzero()[:, 0], own[usable], other[usable])
+
+
 def hardest_pairs(distances: Tensor, labels: Tensor) -> Hardest:
     """From (N, N) distances and (N,) labels; ties share the gradient."""
-    same = labels[:, None] == labels[None, :]
-    oneself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    usable = (same & ~oneself).any(dim=1) & ~same.all(dim=1)
+    same, usable = _same_and_usable(labels)
     own = distances.masked_fill(~same, float("-inf")).amax(dim=1)
     other = distances.masked_fill(same, float("inf")).amin(dim=1)
     return Hardest(own[usable], other[usable])
+
+
+def _same_and_usable(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, N) whether two are of one identity, and (N,) whether an anchor has both kinds."""
+    same = labels[:, None] == labels[None, :]
+    oneself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return same, (same & ~oneself).any(dim=1) & ~same.all(dim=1)

@@ -6,7 +6,10 @@ import math
 
 import numpy as np
 
-EMBEDDINGS = np.random.default_rng(7).standard_normal((12, 6))
+_RNG = np.random.default_rng(7)
+EMBEDDINGS = _RNG.standard_normal((12, 6))
+MOMENTUM = _RNG.standard_normal((12, 6))  # of the same images, by a momentum encoder
+PLAIN = _RNG.standard_normal((12, 6))  # the same of the images before they were changed
 NORMALISED = EMBEDDINGS / np.linalg.norm(EMBEDDINGS, axis=1, keepdims=True)
 LABELS = [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
 
@@ -23,3 +26,12 @@ def hardest(x: np.ndarray, labels: list[int]) -> list[tuple[float, float]]:
         if own and other:
             found.append((max(own), min(other)))
     return found
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b) / math.hypot(*a) / math.hypot(*b)
+
+
+def softmax(values: list[float]) -> list[float]:
+    total = sum(map(math.exp, values))
+    return [math.exp(value) / total for value in values]
