@@ -20,6 +20,8 @@ from pipeline.bus import EmbeddedServer, Keys, connect, drained
 from pipeline.config import Site
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
+from pipeline.notify.follow import begin as begin_notifying
+from pipeline.notify.receivers import receiver_options
 from pipeline.supervise.announce import announce_lost, announce_starting
 from pipeline.supervise.policy import RestartPolicy
 from pipeline.supervise.process import Process, State
@@ -72,10 +74,14 @@ class Supervisor:
             logs / "matcher.log",
             ends=until_end,
         )
-        self._companions: list[Process] = []
-        if with_viewer:
-            viewer = Process("viewer", _command("viewer", path), logs / "viewer.log", ends=False)
-            self._companions.append(viewer)
+        self._companions = [
+            Process(name, _command(*command), logs / f"{name}.log", ends=False)
+            for name, command, wanted in (
+                ("notifier", ("notify", "run", path, "--json-logs"), bool(receiver_options(site))),
+                ("viewer", ("viewer", path), with_viewer),
+            )
+            if wanted
+        ]
 
     def start(self) -> None:
         """Starts Redis and announces the cameras; `poll` starts the rest.
@@ -90,6 +96,7 @@ class Supervisor:
         for worker in self._workers:
             if worker.name in at_end:
                 worker.skip("the file was read to its end before; nothing is read again")
+        self._begin_notifying()
                 log.info(worker.message, camera=worker.name)
 
     def poll(self) -> None:
@@ -136,6 +143,15 @@ class Supervisor:
         """Stops what works with the former encoder; `poll` starts it again with the other one."""
         log.info("another encoder is in use; changing over")
         self._stop_work()
+    def _begin_notifying(self) -> None:
+        """Before there is anything to tell."""
+        if not receiver_options(self._site):
+            return
+        try:
+            begin_notifying(self._site)
+        except CamtrailError as error:
+            log.error("nobody can be told of anything", error=str(error))
+
         self._stop(self._companions)
         for process in (self._matcher, *self._workers, *self._companions):
             process.revive()
