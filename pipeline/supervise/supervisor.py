@@ -92,11 +92,11 @@ class Supervisor:
         if self._redis is not None:
             self._redis.start()
         self._status = Status(self._site)
+        self._begin_notifying()
         at_end = announce_starting(self._site, self._site.cameras, _ANNOUNCE_SECONDS)
         for worker in self._workers:
             if worker.name in at_end:
                 worker.skip("the file was read to its end before; nothing is read again")
-        self._begin_notifying()
                 log.info(worker.message, camera=worker.name)
 
     def poll(self) -> None:
@@ -139,10 +139,6 @@ class Supervisor:
         if self._redis is not None:
             self._redis.server.stop()
 
-    def _change_encoder(self) -> None:
-        """Stops what works with the former encoder; `poll` starts it again with the other one."""
-        log.info("another encoder is in use; changing over")
-        self._stop_work()
     def _begin_notifying(self) -> None:
         """Before there is anything to tell."""
         if not receiver_options(self._site):
@@ -152,6 +148,10 @@ class Supervisor:
         except CamtrailError as error:
             log.error("nobody can be told of anything", error=str(error))
 
+    def _change_encoder(self) -> None:
+        """Stops what works with the former encoder; `poll` starts it again with the other one."""
+        log.info("another encoder is in use; changing over")
+        self._stop_work()
         self._stop(self._companions)
         for process in (self._matcher, *self._workers, *self._companions):
             process.revive()
