@@ -14,9 +14,19 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Select, and_, func, select
 
+from pipeline.records import Path as TrackPath
 from pipeline.records import TrackletKey
 from pipeline.store import Correction
-from pipeline.store.schema import corrections, crops, events, identities, meta, tracklets
+from pipeline.store.packing import unpack_path
+from pipeline.store.schema import (
+    corrections,
+    crops,
+    events,
+    identities,
+    meta,
+    tracklets,
+    updates,
+)
 
 
 class CropName(NamedTuple):
@@ -73,6 +83,15 @@ class Present(NamedTuple):
     tracklet: int
     camera: str
     identity: int
+    start: float
+    end: float
+
+
+class Stay(NamedTuple):
+    """A tracklet: whose it is (None: not decided), where, and from when to when."""
+
+    identity: int | None
+    camera: str
     start: float
     end: float
 
@@ -152,6 +171,25 @@ class Details:
             return None
         path = (self._folder / file).resolve()
         return path if path.is_relative_to(self._folder) and path.is_file() else None
+
+    def stay(self, tracklet: int) -> Stay | None:
+        """One tracklet by its number; None where there is none."""
+        t = tracklets.c
+        rows = self._all(select(t.identity, t.camera, t.start, t.end).where(t.id == tracklet))
+        return Stay(*rows[0]) if rows else None
+
+    def path(self, tracklet: int, start: float, end: float) -> list[TrackPath]:
+        """The parts of a tracklet's path that reach into an interval, in order."""
+        u = updates.c
+        query = select(u.path).where(u.tracklet == tracklet, u.end >= start).order_by(u.seq)
+        found = []
+        with self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=100).execute(query):
+                part = unpack_path(row.path)
+                if len(part) and part.times[0] > end:
+                    break
+                found.append(part)
+        return found
 
     def present(self) -> list[Present]:
         """Who is in view now, the last come first."""
