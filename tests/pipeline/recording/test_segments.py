@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_times_are_those_of_the_pictures(tmp_path: Path, b_frames: int) -> None:
     assert [time for time, _ in shown] == pytest.approx(
         [BEGIN + (number - 1) / 10 for number in range(1, 101)], abs=0.002
     )
-    for one, other in zip(segments, segments[1:], strict=False):
+    for one, other in pairwise(segments):
         assert other.start == pytest.approx(one.end, abs=0.0011)
         assert one.end - one.start == pytest.approx(2 * GOP / 10, abs=0.002)
 
