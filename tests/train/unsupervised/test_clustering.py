@@ -1,0 +1,142 @@
+"""Pseudo-labels: DBSCAN on sparse distances against a naive one on dense ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from reid_models.ranking import jaccard_distance
+from train.unsupervised.clustering import (
+    ClusteringSettings,
+    cluster,
+    density_radius,
+    numbered,
+    pseudo_labels,
+)
+
+
+def settings(**changes: object) -> ClusteringSettings:
+    values = {"k1": 8, "k2": 3, "eps": 0.5, "rho": None, "min_samples": 4, "tracklets": False}
+    return ClusteringSettings.model_validate(values | changes)
+
+
+def people(seed: int, spread: float, count: int = 6, images: int = 10) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((count, 8))
+    return np.repeat(centres, images, axis=0) + spread * rng.standard_normal((count * images, 8))
+
+
+def naive_dbscan(distances: np.ndarray, eps: float, min_samples: int) -> list[int]:
+    """As the paper has it: a cluster grows from core to core, in the order of the rows."""
+    labels = [-1] * len(distances)
+    near = [[j for j in range(len(distances)) if row[j] <= eps] for row in distances]
+    core = [len(n) >= min_samples for n in near]
+    clusters = 0
+    for i in range(len(distances)):
+        if labels[i] != -1 or not core[i]:
+            continue
+        waiting = [i]
+        labels[i] = clusters
+        while waiting:
+            j = waiting.pop()
+            for k in near[j] if core[j] else []:
+                if labels[k] == -1:
+                    labels[k] = clusters
+                    waiting.append(k)
+        clusters += 1
+    return [-1 if labels.count(k) < min_samples else k for k in labels]
+
+
+def groups(labels: np.ndarray) -> list[list[int]]:
+    return sorted(np.flatnonzero(labels == k).tolist() for k in set(labels.tolist()) - {-1})
+
+
+@pytest.mark.parametrize("spread", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("eps", [0.3, 0.5, 0.7])
+def test_agrees_with_the_naive_one(spread: float, eps: float) -> None:
+    features = people(1, spread)
+    distances = jaccard_distance(features, 8, 3)
+    dense = np.ones(distances.shape)
+    coordinates = distances.tocoo()
+    dense[coordinates.row, coordinates.col] = coordinates.data
+    found = cluster(distances, eps, 4)
+    assert groups(found) == groups(np.array(naive_dbscan(dense, eps, 4)))
+    assert (pseudo_labels(features, settings(eps=eps)) == found).all()
+
+
+def test_people_who_differ_are_told_apart() -> None:
+    labels = pseudo_labels(people(2, 0.2), settings())
+    assert groups(labels) == [list(range(start, start + 10)) for start in range(0, 60, 10)]
+
+
+def test_the_density_radius_is_a_mean_over_dense_pairs() -> None:
+    distances = jaccard_distance(people(3, 0.5), 8, 3)
+    dense = np.ones(distances.shape)
+    coordinates = distances.tocoo()
+    dense[coordinates.row, coordinates.col] = coordinates.data
+    pairs = sorted(dense[i, j] for i in range(60) for j in range(i + 1, 60))
+    for rho in (1e-9, 0.01, 0.1, 0.9):
+        count = max(1, round(rho * len(pairs)))
+        wanted = sum(pairs[:count]) / count
+        assert density_radius(distances, rho) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_rho_decides_the_radius() -> None:
+    features = people(3, 0.3)
+    distances = jaccard_distance(features, 8, 3)
+    wanted = cluster(distances, density_radius(distances, 0.05), 4)
+    found = pseudo_labels(features, settings(eps=None, rho=0.05))
+    assert (found == wanted).all()
+    assert found.max() > 0
+
+
+def test_a_source_takes_part_as_neighbours_only() -> None:
+    features, others = people(4, 0.6), people(5, 0.6)
+    together = jaccard_distance(np.concatenate([features, others]), 8, 3)
+    wanted = cluster(sparse.csr_array(together[:60, :60]), 0.5, 4)
+    found = pseudo_labels(features, settings(), others=others)
+    assert (found == wanted).all()
+
+
+def test_a_cluster_that_lost_its_border_is_dissolved() -> None:
+    """Rows 0 to 3 and 3 to 6, where 3 is the border of both: the first has it, three are left."""
+    rows, columns = zip(
+        *[(i, j) for i in range(4) for j in range(4) if i == j or 0 in (i, j)],
+        *[(i, j) for i in range(3, 7) for j in range(3, 7) if i == j or 6 in (i, j)],
+        strict=True,
+    )
+    distances = sparse.csr_array(([0.1] * len(rows), (rows, columns)), (7, 7))
+    distances.sum_duplicates()
+    distances.setdiag(0)
+    assert cluster(distances, 0.3, 4).tolist() == [0, 0, 0, 0, -1, -1, -1]
+
+
+def test_copies_of_one_image_are_one_cluster() -> None:
+    features = np.concatenate([people(6, 0.2, count=3), np.tile(people(7, 0.0, 1, 1), (30, 1))])
+    labels = pseudo_labels(features, settings())
+    assert len(set(labels[30:].tolist())) == 1
+    assert labels[30] not in (*labels[:30], -1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_fewer_images_than_neighbours(count: int) -> None:
+    assert pseudo_labels(people(8, 0.1, 1, count), settings()).tolist() == [-1] * count
+
+
+def test_numbers_follow_the_first_images() -> None:
+    assert numbered(np.array([5, -1, 2, 5, 9, 2])).tolist() == [0, -1, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"rho": 0.002}, "one of the two must be null"),
+        ({"eps": None}, "one of the two must be null"),
+        ({"eps": 1.0}, "less than 1"),
+        ({"min_samples": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_settings_out_of_range(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        settings(**changes)

@@ -1,0 +1,1 @@
+"""Learning without labels: clusters of images stand in for people."""

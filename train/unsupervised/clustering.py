@@ -1,0 +1,120 @@
+"""Pseudo-labels: which images a clustering takes for one person.
+
+H. Chen, "Towards unsupervised person re-identification" (thesis, 2022), sections 4.3.3 and 6.3.1:
+DBSCAN on k-reciprocal Jaccard distances.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+from scipy import sparse
+
+from reid_models.ranking import jaccard_distance
+from train.loop import Settings
+from train.unsupervised.tracklets import Tracklets
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+OUTLIER = -1
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ClusteringSettings(Settings):
+    """How images are grouped; the YAML files of the methods say what each key means."""
+
+    k1: int = Field(ge=1)
+    k2: int = Field(ge=1)
+    eps: _Share | None
+    rho: _Share | None
+    min_samples: int = Field(ge=2)
+    tracklets: bool
+
+    @model_validator(mode="after")
+    def _one_radius(self) -> ClusteringSettings:
+        if (self.eps is None) == (self.rho is None):
+            raise ValueError("eps, rho: one of the two must be null, the other a number")
+        return self
+
+
+def pseudo_labels(
+    features: FloatArray,
+    settings: ClusteringSettings,
+    tracklets: Tracklets | None = None,
+    others: FloatArray | None = None,
+) -> IntArray:
+    """A cluster for each row, from 0, or `OUTLIER`.
+
+    Args:
+        features: (N, D) embeddings.
+        settings: how to cluster.
+        tracklets: of the rows, where they are to be kept together and apart.
+        others: (M, D) embeddings of a labelled source, which take part as neighbours only.
+    """
+    if others is None:
+        distances = jaccard_distance(features, settings.k1, settings.k2)
+    else:
+        together = np.concatenate([features, others])
+        distances = jaccard_distance(together, settings.k1, settings.k2)
+        distances = distances[: len(features), : len(features)]
+    radius = settings.eps
+    if radius is None:
+        assert settings.rho is not None  # `_one_radius`
+        radius = density_radius(distances, settings.rho)
+    if tracklets is not None:
+        distances = tracklets.constrain(distances)
+    labels = cluster(distances, radius, settings.min_samples)
+    return labels if tracklets is None else numbered(tracklets.repair(labels))
+
+
+def density_radius(distances: sparse.csr_array, rho: float) -> float:
+    """The mean of the smallest share ``rho`` of the distances between two different rows.
+
+    Args:
+        distances: (N, N), symmetric; what is not stored is 1.
+        rho: in (0, 1); at least one distance is taken.
+    """
+    upper = sparse.triu(distances, 1, format="csr").data
+    pairs = distances.shape[0] * (distances.shape[0] - 1) // 2
+    count = max(1, min(round(rho * pairs), pairs))
+    stored = min(count, len(upper))
+    smallest = np.partition(upper, stored - 1)[:stored] if stored else upper[:0]
+    return float((smallest.sum(dtype=np.float64) + (count - stored)) / count)
+
+
+def cluster(distances: sparse.csr_array, eps: float, min_samples: int) -> IntArray:
+    """DBSCAN (Ester et al., 1996) on sparse distances; a cluster for each row, or `OUTLIER`.
+
+    A cluster that has lost so much of its border to another that fewer than ``min_samples`` are
+    left is dissolved, so that there are never more than N / ``min_samples``.
+
+    Args:
+        distances: (N, N), symmetric, the zeros of the diagonal stored; what is not stored is far.
+        eps: distance up to which two rows are neighbours, below 1.
+        min_samples: neighbours, oneself included, that make a row part of a cluster's core.
+    """
+    # Late: it takes a second, and only these methods need it.
+    from sklearn.cluster import DBSCAN
+    from sklearn.neighbors import sort_graph_by_row_values
+
+    graph = sort_graph_by_row_values(sparse.csr_matrix(distances), warn_when_not_sorted=False)
+    found = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit_predict(graph)
+    labels = np.asarray(found, np.int64)
+    sizes = np.bincount(labels[labels != OUTLIER])
+    labels[np.isin(labels, np.flatnonzero(sizes < min_samples))] = OUTLIER
+    return numbered(labels)
+
+
+def numbered(labels: IntArray) -> IntArray:
+    """The same clusters, numbered from 0 without gaps in the order of their first images."""
+    chosen = labels != OUTLIER
+    _, first, group = np.unique(labels[chosen], return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    result = np.full(len(labels), OUTLIER, np.int64)
+    result[chosen] = rank[group]
+    return result
