@@ -24,7 +24,7 @@ from pipeline.matcher.service import forget_messages
 from pipeline.matcher.topology import Topology
 from pipeline.output import print_json
 from pipeline.records import TrackletKey
-from pipeline.store import Store
+from pipeline.store import Batch, Store
 
 _REWRITE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
@@ -64,6 +64,7 @@ def _carry_out(site: Site, kind: str, author: str, arguments: dict[str, Any]) ->
             store.snapshot(), site.matcher, None, tuple(site.cameras), Topology(site.topology)
         )
         answer = Corrections(store, engine).carry_out(request)
+        store.commit(Batch((), (), engine.take_outcome()))
     if kind == "forget" and site.redis == "embedded":
         _rewrite(site)
     return answer

@@ -13,7 +13,7 @@ from pipeline.errors import CamtrailError
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.presence import CLOCK_TOLERANCE
 from pipeline.records import TrackletKey
-from pipeline.store import Said, Store, StoredVisit
+from pipeline.store import Said, Saying, Store, StoredVisit
 
 
 class _Arguments(BaseModel):
@@ -43,8 +43,31 @@ class _Name(_Arguments):
     name: str | None
 
 
+class _Staff(_Arguments):
+    identity: _Number
+    staff: bool
+
+
+class _Watch(_Arguments):
+    """``reason`` None takes the identity off the list."""
+
+    identity: _Number
+    reason: str | None
+
+
 class _One(_Arguments):
     identity: _Number
+
+
+class _Skip(_Arguments):
+    tracklet: tuple[str, str, _Number]
+
+
+class _Undo(_Arguments):
+    """``correction`` None is the author's last; an administrator may take back any."""
+
+    correction: _Number | None
+    administrator: bool
 
 
 Answer = dict[str, Any]
@@ -62,7 +85,11 @@ class Corrections:
             "merge": self._merge,
             "split": self._split,
             "rename": self._rename,
+            "staff": self._staff,
+            "watch": self._watch,
             "forget": self._forget,
+            "skip": self._skip,
+            "undo": self._undo,
         }
 
     def carry_out(self, request: Request) -> Answer:
@@ -85,36 +112,75 @@ class Corrections:
 
     def _confirm(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Some, arguments)
-        keys = self._store.confirm(asked.identity, asked.keys, said)
-        self._engine.fix(keys)
-        return {"identity": asked.identity, "by": said.author, "tracklets": [str(k) for k in keys]}
+        number, keys = self._store.confirm(asked.identity, asked.keys, said)
+        self._refresh(asked.identity)
+        who = {"identity": asked.identity, "by": said.author}
+        return who | {"tracklets": [str(k) for k in keys], "correction": number}
 
     def _merge(self, arguments: dict[str, Any], said: Said) -> Answer:
         survivor, other = sorted(_read(_Merge, arguments).identities)
         if survivor == other:
             raise CamtrailError(f"identity {survivor} cannot be merged with itself")
         self._refuse_two_places(self._store.visits(survivor), self._store.visits(other))
-        self._store.merge(survivor, other, said)
-        visits = self._store.visits(survivor)
-        self._engine.reassign(survivor, visits)
+        number = self._store.merge(survivor, other, said)
+        holdings = self._store.holdings(survivor)
+        self._engine.reassign(survivor, holdings)
         self._engine.drop(other)
-        self._engine.fix([visit.key for visit in visits])
-        return {"identity": survivor, "merged": other, "tracklets": len(visits)}
+        who = {"identity": survivor, "merged": other}
+        return who | {"tracklets": len(holdings), "correction": number}
 
     def _split(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Some, arguments)
         new = self._engine.new_number()
-        self._store.split(asked.identity, new, asked.keys, said)
+        number = self._store.split(asked.identity, new, asked.keys, said)
         for identity in (new, asked.identity):
-            visits = self._store.visits(identity)
-            self._engine.reassign(identity, visits)
-            self._engine.fix([visit.key for visit in visits])
-        return {"identity": asked.identity, "new": new, "tracklets": len(set(asked.keys))}
+            self._engine.reassign(identity, self._store.holdings(identity))
+        who = {"identity": asked.identity, "new": new}
+        return who | {"tracklets": len(set(asked.keys)), "correction": number}
 
     def _rename(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Name, arguments)
-        self._store.rename(asked.identity, asked.name, said)
-        return {"identity": asked.identity, "name": asked.name}
+        number = self._store.rename(asked.identity, asked.name, said)
+        return {"identity": asked.identity, "name": asked.name, "correction": number}
+
+    def _staff(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Staff, arguments)
+        number = self._store.mark_staff(asked.identity, asked.staff, said)
+        return {"identity": asked.identity, "staff": asked.staff, "correction": number}
+
+    def _watch(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Watch, arguments)
+        number = self._store.watch(asked.identity, asked.reason, said)
+        return {"identity": asked.identity, "reason": asked.reason, "correction": number}
+
+    def _skip(self, arguments: dict[str, Any], _: Said) -> Answer:
+        key = TrackletKey(*_read(_Skip, arguments).tracklet)
+        self._store.skip(key)
+        return {"tracklet": str(key)}
+
+    def _undo(self, arguments: dict[str, Any], said: Said) -> Answer:
+        asked = _read(_Undo, arguments)
+        administrator = asked.administrator
+        change = self._store.to_undo(asked.correction, said.author, administrator=administrator)
+        one, other = change.identity, change.other
+        if change.kind is Saying.SPLIT and other is not None:  # the matcher went on with both
+            self._refuse_two_places(self._store.visits(one), self._store.visits(other))
+        number = self._store.undo(change.number, said, administrator=administrator)
+        if change.kind is Saying.MERGE and other is not None:
+            self._engine.reassign(other, self._store.holdings(other))
+        if change.kind in (Saying.MERGE, Saying.SPLIT):
+            self._engine.reassign(one, self._store.holdings(one))
+        if change.kind is Saying.SPLIT and other is not None:
+            self._engine.drop(other)
+        if change.kind is Saying.CONFIRM:
+            self._refresh(one)
+        what = {"undone": change.number, "kind": change.kind.value, "identity": one}
+        return what | {"other": other, "correction": number}
+
+    def _refresh(self, identity: int) -> None:
+        """The matcher takes over what of an identity is pinned, if it still knows it."""
+        if identity in self._engine.timelines:
+            self._engine.reassign(identity, self._store.holdings(identity))
 
     def _forget(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_One, arguments)

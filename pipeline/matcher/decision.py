@@ -64,6 +64,24 @@ class Choice:
     runner_up: Option | None
     rule: str
 
+    def doubt(self, thresholds: Thresholds) -> float | None:
+        """How nearly it was decided otherwise, in (0, 1]: 1 on the line between two answers, less
+        the farther from it, in units of what lies between ``accept`` and ``new``. None where it
+        was clear, or nobody else was possible.
+        """
+        middle = thresholds.middle
+        if self.option is None:
+            if self.runner_up is None:
+                return None
+            slack = middle - self.runner_up.score
+        else:
+            slack = self.option.score - middle
+            if self.runner_up is not None:
+                slack = min(slack, self.option.score - self.runner_up.score)
+        band = max(thresholds.accept - thresholds.new, MARGIN)
+        doubt = round(1 - max(slack, 0.0) / band, 5)
+        return doubt if doubt > 0 else None
+
 
 class Site(Protocol):
     """What decisions are taken on, and who carries them out."""

@@ -20,7 +20,7 @@ from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration
 from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.people import People
+from pipeline.matcher.people import Evidence, People
 from pipeline.matcher.presence import (
     CONTINUATION_SECONDS,
     HANDOVER_SECONDS,
@@ -34,20 +34,14 @@ from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.watermark import Watermark
-from pipeline.records import (
-    Assignment,
-    Decision,
-    Envelope,
-    TrackletKey,
-    TrackletUpdate,
-)
+from pipeline.records import Envelope, TrackletKey, TrackletUpdate
 from pipeline.store import (
+    Holding,
     Outcome,
     Received,
     RunState,
     Snapshot,
     StoredTracklet,
-    StoredVisit,
 )
 
 TICK = 0.5  # seconds of event time
@@ -174,6 +168,10 @@ class Engine:
             if tick * TICK > limit:
                 break
             self._take(tick)
+        return self.take_outcome()
+
+    def take_outcome(self) -> Outcome:
+        """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
         return outcome
@@ -186,38 +184,38 @@ class Engine:
             None if option is None else option.identity,
             self.now,
             {"rule": choice.rule, **(option.terms if option else {})},
-            math.nan if option is None else option.similarity,
-            math.nan if runner_up is None else runner_up.similarity,
+            Evidence(
+                math.nan if option is None else option.similarity,
+                math.nan if runner_up is None else runner_up.similarity,
+                None if runner_up is None else runner_up.identity,
+                choice.doubt(self.thresholds),
+            ),
         )
 
     def new_number(self) -> int:
         """A number for an identity that a person makes."""
         return self._people.new_number()
 
-    def reassign(self, identity: int, visits: Sequence[StoredVisit]) -> None:
+    def reassign(self, identity: int, holdings: Sequence[Holding]) -> None:
         """A person changed who is who, and the store has it so: these are all the tracklets that
-        this identity has now.
+        this identity has now. Of two that change, first the one that gains.
         """
         known = {**self._recent, **self._tracklets}
-        own = [
-            known[v.key].visit if v.key in known else Visit(v.key, v.start, v.end, ended=True)
-            for v in visits
-        ]
-        self._people.give(identity, own)
-        for visit in own:
-            tracklet = known.get(visit.key)
-            former = tracklet.assignment if tracklet else None
-            if tracklet is not None and former is not None and former.identity != identity:
-                tracklet.assignment = Assignment(
-                    tracklet.key, identity, Decision.CORRECTED, math.nan, math.nan, self.now
-                )
+        visits, prototypes = [], []
+        for held in holdings:
+            key, tracklet = held.visit.key, known.get(held.visit.key)
+            shown = held.prototype
+            if tracklet is None:
+                visits.append(Visit(key, held.visit.start, held.visit.end, ended=True))
+            else:
+                visits.append(tracklet.visit)
+                tracklet.assignment, tracklet.said = held.assignment, held.said
+                if key in self._tracklets and shown and tracklet.embedding is not None:
+                    shown = tracklet.embedding, tracklet.quality  # the store may be ahead
+            if shown:
+                prototypes.append((identity, key, *shown))
+        self._people.give(identity, visits, prototypes)
         self._people.prune([identity], self._horizon())
-
-    def fix(self, keys: Collection[TrackletKey]) -> None:
-        """A person said that these tracklets have the right identity."""
-        for known in (self._tracklets, self._recent):
-            for key in known.keys() & set(keys):
-                known[key].said = True
 
     def forget(self, identity: int, keys: Collection[TrackletKey]) -> None:
         """An identity and its tracklets were forgotten: nothing of them may come again."""
@@ -262,6 +260,7 @@ class Engine:
                 visit = self._recent[seen.key].visit
             self._people.see(seen.identity, visit)
             self._people.prune([seen.identity], horizon)
+        self._people.make_room()
 
     def _resume_tracklet(self, stored: StoredTracklet) -> None:
         for received in stored.updates:

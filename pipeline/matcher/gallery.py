@@ -8,7 +8,7 @@ by the last one, since removal from a flat FAISS index copies everything behind 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import faiss
@@ -94,6 +94,18 @@ class Gallery:
         self._disown(row, key)
         self._owners[row] = identity
         self._by_identity[identity].append(key)
+
+    def make_room(self, identities: Iterable[int] | None = None) -> list[TrackletKey]:
+        """Brings identities (None: all) that were put together, or kept under another bound, down
+        to what they may have; the tracklets whose prototypes had to go.
+        """
+        gone = []
+        for identity in list(self._by_identity if identities is None else identities):
+            held = Counter(key.camera for key in self._by_identity.get(identity, ()))
+            for camera in sorted(camera for camera in held if held[camera] > self._per_camera):
+                while (out := self._make_room(identity, camera)) is not None:
+                    gone.append(out)
+        return gone
 
     def forget(self, identity: int) -> None:
         """Takes out an identity."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from pipeline.matcher.gallery import Gallery
@@ -14,6 +15,17 @@ from pipeline.records import Assignment, Decision, FloatArray, TrackletKey
 from pipeline.store import Outcome, Verdict
 
 Reason = Mapping[str, float | str]
+Prototype = tuple[int, TrackletKey, FloatArray, float]  # as `Gallery.restore` takes it
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was behind a decision: see `Assignment` and `Verdict`."""
+
+    similarity: float = math.nan
+    runner_up: float = math.nan
+    rival: int | None = None
+    doubt: float | None = None
 
 
 class People:
@@ -38,7 +50,7 @@ class People:
         self,
         identities: Iterable[int],
         next_identity: int,
-        prototypes: Iterable[tuple[int, TrackletKey, FloatArray, float]],
+        prototypes: Iterable[Prototype],
     ) -> None:
         """Goes on from what the store has; visits come with `see`."""
         self._numbers = count(next_identity)
@@ -55,15 +67,19 @@ class People:
         identity: int | None,
         now: float,
         reason: Reason,
-        similarity: float = math.nan,
-        runner_up: float = math.nan,
+        evidence: Evidence,
     ) -> int:
         """Gives a tracklet without one its identity (None: a new one); gives that."""
         former = tracklet.assignment.identity if tracklet.assignment else None
         decision = Decision.NEW if identity is None else Decision.MATCHED
         identity = next(self._numbers) if identity is None else identity
-        assignment = Assignment(tracklet.key, identity, decision, similarity, runner_up, now)
-        self.outcome.verdicts.append(Verdict(tracklet.key, now, assignment, former, reason))
+        assignment = Assignment(
+            tracklet.key, identity, decision, evidence.similarity, evidence.runner_up, now
+        )
+        rival, doubt = evidence.rival, evidence.doubt
+        self.outcome.verdicts.append(
+            Verdict(tracklet.key, now, assignment, former, reason, rival, doubt)
+        )
         tracklet.assignment = assignment
         self.timelines.setdefault(identity, Timeline()).add(tracklet.visit)
         self.show(tracklet)
@@ -86,7 +102,8 @@ class People:
         for repair in repairs:
             identity = repair.identity if repair.identity > 0 else new.get(repair.identity)
             reason = {"rule": "seen together with others"}
-            settled = self.settle(repair.tracklet, identity, now, reason, repair.similarity)
+            evidence = Evidence(repair.similarity)
+            settled = self.settle(repair.tracklet, identity, now, reason, evidence)
             new[repair.identity] = settled
         self._forget_empty(sorted({repair.former for repair in repairs}))
 
@@ -94,13 +111,26 @@ class People:
         """For an identity that a person makes."""
         return next(self._numbers)
 
-    def give(self, identity: int, visits: Iterable[Visit]) -> None:
-        """An identity has these visits and no others, with the prototypes of their tracklets."""
+    def give(self, identity: int, visits: Iterable[Visit], prototypes: Iterable[Prototype]) -> None:
+        """An identity has these visits and no others, with the prototypes of their tracklets, as
+        far as there is room for them.
+        """
         timeline = Timeline()
         for visit in visits:
             timeline.add(visit)
-            self.gallery.give(visit.key, identity)
         self.timelines[identity] = timeline
+        for prototype in prototypes:
+            key = prototype[1]
+            if key in self.gallery:
+                self.gallery.give(key, identity)
+            else:
+                self.gallery.restore([prototype])
+        self.make_room([identity])
+
+    def make_room(self, identities: Iterable[int] | None = None) -> None:
+        """Keeps to the bound on prototypes: of these identities, or of all."""
+        for out in self.gallery.make_room(identities):
+            self.outcome.prototypes[out] = False
 
     def drop(self, identity: int) -> None:
         """Knows nothing of an identity any more; the store has said so already."""

@@ -7,17 +7,20 @@ One process writes (the matcher); any number read at the same time, also while n
 [1, 2, 3]
 """
 
-from pipeline.store.corrections import Said
+from pipeline.store.changes import Said
 from pipeline.store.embeddings import Unembedded
 from pipeline.store.rows import (
     Batch,
     CameraRecord,
+    Change,
     Correction,
+    Holding,
     IdentityDetail,
     IdentitySummary,
     Outcome,
     Received,
     RunState,
+    Saying,
     StoreCounts,
     StoredCrop,
     StoredPrototype,
@@ -33,13 +36,16 @@ from pipeline.store.store import Store
 __all__ = [
     "Batch",
     "CameraRecord",
+    "Change",
     "Correction",
+    "Holding",
     "IdentityDetail",
     "IdentitySummary",
     "Outcome",
     "Received",
     "RunState",
     "Said",
+    "Saying",
     "Snapshot",
     "Store",
     "StoreCounts",

@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Engine, FromClause, Select, func, inspect, se
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
 from pipeline.records import Path as TrackPath
+from pipeline.store.changes import history
 from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
     CameraRecord,
+    Change,
     IdentityDetail,
     IdentitySummary,
     StoreCounts,
@@ -26,6 +28,7 @@ from pipeline.store.rows import (
     Visit,
 )
 from pipeline.store.schema import (
+    changes,
     corrections,
     crops,
     embeddings,
@@ -81,6 +84,8 @@ class Reader:
                 IdentitySummary(
                     identity=r.id,
                     name=r.name,
+                    staff=r.staff,
+                    watched=r.watched,
                     first_seen=r.first,
                     last_seen=r.last,
                     cameras=tuple(cameras[r.id]),
@@ -104,6 +109,8 @@ class Reader:
         summary = IdentitySummary(
             identity=identity,
             name=row.name,
+            staff=row.staff,
+            watched=row.watched,
             first_seen=row.first,
             last_seen=row.last,
             cameras=tuple(dict.fromkeys(r.camera for r in rows)),
@@ -111,6 +118,13 @@ class Reader:
             crop=self._crop(best.crop if best else None),
         )
         return IdentityDetail(summary, [self._visit(r) for r in rows])
+
+    def history(self, limit: int, before: int | None = None) -> list[Change]:
+        """What people said, the newest first, and before the change of this number."""
+        if not inspect(self._engine).has_table(changes.name):  # of an older version
+            return []
+        with self._engine.connect() as connection:
+            return history(connection, limit, before)
 
     def tracks(self, camera: str) -> Iterator[TrackRow]:
         """The whole path of every tracklet of a camera, in order of their start."""
@@ -276,12 +290,14 @@ def _summaries() -> Select[Any]:
         select(
             identities.c.id,
             identities.c.name,
+            identities.c.staff,
+            identities.c.watched,
             func.min(t.start).label("first"),
             func.max(t.end).label("last"),
             func.count().label("visits"),
         )
         .join(tracklets, t.identity == identities.c.id)
-        .group_by(identities.c.id, identities.c.name)
+        .group_by(identities.c.id, identities.c.name, identities.c.staff, identities.c.watched)
         .order_by(identities.c.id)
     )
 

@@ -51,7 +51,8 @@ class Verdict:
     """One decision with its reason.
 
     ``assignment`` is ``None`` where the tracklet lost its identity and is undecided again.
-    ``reason`` holds the terms of the score by name.
+    ``reason`` holds the terms of the score by name. ``rival`` is the identity that the tracklet
+    nearly had, ``doubt`` in (0, 1] how nearly the decision was another (None: clear enough).
     """
 
     key: TrackletKey
@@ -59,6 +60,8 @@ class Verdict:
     assignment: Assignment | None
     former: int | None
     reason: Mapping[str, float | str]
+    rival: int | None = None
+    doubt: float | None = None
 
 
 @dataclass(slots=True)
@@ -132,6 +135,20 @@ class StoredVisit:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A tracklet of an identity, for the matcher that has to change what it remembers.
+
+    ``prototype`` is its embedding (D,) and the quality of that, where it stands for the identity
+    in the gallery. ``said`` as in `StoredTracklet`.
+    """
+
+    visit: StoredVisit
+    assignment: Assignment
+    said: bool
+    prototype: tuple[FloatArray, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPrototype:
     """The embedding of a closed tracklet that stands for its identity."""
 
@@ -143,10 +160,14 @@ class StoredPrototype:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySummary:
-    """One person. ``crop`` is the file of the best picture."""
+    """One person. ``crop`` is the file of the best picture; ``staff`` and ``watched`` are marks,
+    the latter with the reason (None: not watched for).
+    """
 
     identity: int
     name: str | None
+    staff: bool
+    watched: str | None
     first_seen: float
     last_seen: float
     cameras: tuple[str, ...]
@@ -187,6 +208,40 @@ class TrackRow:
     times: TimeArray
     frames: FrameArray
     boxes: FloatArray
+
+
+class Saying(StrEnum):
+    """What a person can say of identities."""
+
+    CONFIRM = "confirm"
+    MERGE = "merge"
+    SPLIT = "split"
+    RENAME = "rename"
+    STAFF = "staff"
+    WATCH = "watch"
+    FORGET = "forget"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a person said, of ``tracklets`` of ``identity``.
+
+    ``time`` is by the clock. ``other`` is the identity that was merged into it or split off it.
+    ``undone_by`` and ``undoes`` are numbers of changes. ``undoable`` is whether it may still be
+    taken back, as far as later changes do not stand in the way.
+    """
+
+    number: int
+    time: float
+    author: str
+    kind: Saying
+    identity: int
+    other: int | None
+    tracklets: int
+    undoes: int | None
+    undone_by: int | None
+    undoable: bool
 
 
 class Correction(StrEnum):

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Exists, case, exists, func, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
 from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
 from pipeline.store.packing import nan, unpack_embedding, unpack_path
 from pipeline.store.rows import (
+    Holding,
     Received,
     RunState,
     StoredPrototype,
@@ -71,10 +72,34 @@ def load_snapshot(engine: Engine) -> Snapshot:
             tracklets=_whole_tracklets(connection, tracklets.c.open, fingerprint),
             gallery=connection.scalars(gallery.order_by(identities.c.id)).all(),
             visits=_visits(engine),
-            prototypes=_prototypes(engine, fingerprint),
+            prototypes=_closed_prototypes(engine, fingerprint),
             recent=_recent(engine, fingerprint),
             forgotten=[TrackletKey(*row) for row in connection.execute(select(forgotten))],
         )
+
+
+def load_holdings(engine: Engine, identity: int) -> list[Holding]:
+    """All tracklets of an identity as they are now, in order of their start."""
+    t = tracklets.c
+    query = (
+        select(tracklets, _said().label("said"))
+        .where(t.identity == identity)
+        .order_by(t.start, t.id)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+    )
+    with engine.connect() as connection:
+        stated = select(meta.c.value).where(meta.c.key == "fingerprint")
+        shown = {
+            prototype.key: (prototype.embedding, prototype.quality)
+            for prototype in _prototypes(
+                connection, connection.scalar(stated) or "", t.identity == identity
+            )
+        }
+        return [
+            Holding(_visit(row, given), given, row.said, shown.get(given.key))
+            for row in connection.execute(query)
+            if (given := _assignment(row)) is not None
+        ]
 
 
 def _visits(engine: Engine) -> Iterator[StoredVisit]:
@@ -90,7 +115,15 @@ def _visits(engine: Engine) -> Iterator[StoredVisit]:
             yield StoredVisit(TrackletKey(r.camera, r.run, r.track), r.identity, r.start, r.end)
 
 
-def _prototypes(engine: Engine, fingerprint: str) -> Iterator[StoredPrototype]:
+def _closed_prototypes(engine: Engine, fingerprint: str) -> Iterator[StoredPrototype]:
+    with engine.connect() as connection:
+        in_gallery = identities.c.in_gallery
+        yield from _prototypes(connection, fingerprint, ~tracklets.c.open, in_gallery)
+
+
+def _prototypes(
+    connection: Connection, fingerprint: str, *which: ColumnElement[bool]
+) -> Iterator[StoredPrototype]:
     t, u = tracklets.c, updates.c
     embedding_now = _embedding_now(fingerprint)
     newest = (
@@ -104,15 +137,14 @@ def _prototypes(engine: Engine, fingerprint: str) -> Iterator[StoredPrototype]:
         .join(updates, (u.tracklet == t.id) & (u.seq == newest))
         .join(identities, identities.c.id == t.identity)
         .outerjoin(embeddings, _of_encoder(fingerprint))
-        .where(t.prototype, ~t.open, identities.c.in_gallery, embedding_now.is_not(None))
+        .where(t.prototype, embedding_now.is_not(None), *which)
         .order_by(t.id)
     )
-    with engine.connect() as connection:
-        for r in connection.execution_options(yield_per=1000).execute(query):
-            embedding = unpack_embedding(r.embedding_now)
-            assert embedding is not None
-            key = TrackletKey(r.camera, r.run, r.track)
-            yield StoredPrototype(key, r.identity, r.quality, embedding)
+    for r in connection.execution_options(yield_per=1000).execute(query):
+        embedding = unpack_embedding(r.embedding_now)
+        assert embedding is not None
+        key = TrackletKey(r.camera, r.run, r.track)
+        yield StoredPrototype(key, r.identity, r.quality, embedding)
 
 
 def _recent(engine: Engine, fingerprint: str) -> Iterator[StoredTracklet]:
@@ -131,11 +163,8 @@ def _recent(engine: Engine, fingerprint: str) -> Iterator[StoredTracklet]:
 def _whole_tracklets(
     connection: Connection, which: ColumnElement[bool], fingerprint: str
 ) -> list[StoredTracklet]:
-    said = exists().where(
-        corrections.c.tracklet == tracklets.c.id, corrections.c.identity == tracklets.c.identity
-    )
     query = (
-        select(tracklets, updates, _embedding_now(fingerprint), said.label("said"))
+        select(tracklets, updates, _embedding_now(fingerprint), _said().label("said"))
         .join(updates, updates.c.tracklet == tracklets.c.id)
         .outerjoin(embeddings, _of_encoder(fingerprint))
         .where(which)
@@ -153,6 +182,13 @@ def _whole_tracklets(
             )
         found[row.tracklets_id][2].append(Received(_stored_update(row), row.updates_known_at))
     return [StoredTracklet(*item) for item in found.values()]
+
+
+def _said() -> Exists:
+    """Whether a person said that a tracklet has the identity that it has."""
+    return exists().where(
+        corrections.c.tracklet == tracklets.c.id, corrections.c.identity == tracklets.c.identity
+    )
 
 
 def _of_encoder(fingerprint: str) -> ColumnElement[bool]:
@@ -201,6 +237,11 @@ def _assignment(row: Any) -> Assignment | None:
         nan(row.tracklets_runner_up),
         row.tracklets_decided_at,
     )
+
+
+def _visit(row: Any, assignment: Assignment) -> StoredVisit:
+    start, end = row.tracklets_start, row.tracklets_end
+    return StoredVisit(assignment.key, assignment.identity, start, end)
 
 
 def _run_state(row: Any) -> RunState:

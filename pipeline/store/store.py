@@ -23,14 +23,23 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
 from pipeline.store import corrections
+from pipeline.store.changes import Said, to_undo
 from pipeline.store.connection import database_file, open_database
-from pipeline.store.corrections import Said
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
 from pipeline.store.embeddings import forget_learned, keep_embeddings
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
 from pipeline.store.recordings import Recordings
-from pipeline.store.rows import Batch, Outcome, Received, RunState, StoredVisit, Verdict
+from pipeline.store.rows import (
+    Batch,
+    Change,
+    Holding,
+    Outcome,
+    Received,
+    RunState,
+    StoredVisit,
+    Verdict,
+)
 from pipeline.store.schema import (
     crops,
     events,
@@ -40,7 +49,7 @@ from pipeline.store.schema import (
     tracklets,
     updates,
 )
-from pipeline.store.snapshot import Snapshot, load_snapshot
+from pipeline.store.snapshot import Snapshot, load_holdings, load_snapshot
 
 _IDENTIFYING = ("camera", "run", "track", "fingerprint")
 _NEWEST = ("seq", "start", "end", "crops", "quality", "ended")
@@ -104,27 +113,58 @@ class Store(Reader):
         with self._engine.connect() as connection:
             return list(corrections.visits(connection, identity).values())
 
+    def holdings(self, identity: int) -> list[Holding]:
+        """All tracklets of an identity as the matcher has to know them; perhaps none."""
+        return load_holdings(self._engine, identity)
+
     def confirm(
         self, identity: int, keys: Collection[TrackletKey], said: Said
-    ) -> list[TrackletKey]:
-        """See `pipeline.store.corrections`, as for all that people say."""
+    ) -> tuple[int, list[TrackletKey]]:
+        """See `pipeline.store.corrections`, as for all that people say. Gives the number of the
+        change, as the others do.
+        """
         with self._engine.begin() as connection:
             return corrections.confirm(connection, identity, keys, said)
 
-    def merge(self, survivor: int, other: int, said: Said) -> None:
+    def merge(self, survivor: int, other: int, said: Said) -> int:
         """All tracklets of ``other`` get the identity ``survivor``."""
         with self._engine.begin() as connection:
-            corrections.merge(connection, survivor, other, said)
+            return corrections.merge(connection, survivor, other, said)
 
-    def split(self, identity: int, new: int, keys: Collection[TrackletKey], said: Said) -> None:
+    def split(self, identity: int, new: int, keys: Collection[TrackletKey], said: Said) -> int:
         """Some tracklets of an identity get a new one."""
         with self._engine.begin() as connection:
-            corrections.split(connection, identity, new, keys, said)
+            return corrections.split(connection, identity, new, keys, said)
 
-    def rename(self, identity: int, name: str | None, said: Said) -> None:
+    def rename(self, identity: int, name: str | None, said: Said) -> int:
         """Gives an identity a name, or takes it."""
         with self._engine.begin() as connection:
-            corrections.rename(connection, identity, name, said)
+            return corrections.rename(connection, identity, name, said)
+
+    def mark_staff(self, identity: int, staff: bool, said: Said) -> int:
+        """Says that an identity belongs to the house, or does not."""
+        with self._engine.begin() as connection:
+            return corrections.mark_staff(connection, identity, staff, said)
+
+    def watch(self, identity: int, reason: str | None, said: Said) -> int:
+        """Puts an identity on the watch list, or takes it off."""
+        with self._engine.begin() as connection:
+            return corrections.watch(connection, identity, reason, said)
+
+    def skip(self, key: TrackletKey) -> None:
+        """A person cannot say of a tracklet who it is."""
+        with self._engine.begin() as connection:
+            corrections.skip(connection, key)
+
+    def to_undo(self, number: int | None, author: str, *, administrator: bool) -> Change:
+        """What `undo` would take back. Raises `CamtrailError` where it would."""
+        with self._engine.connect() as connection:
+            return to_undo(connection, number, author, administrator=administrator)[0]
+
+    def undo(self, number: int, said: Said, *, administrator: bool) -> int:
+        """Takes a change back."""
+        with self._engine.begin() as connection:
+            return corrections.undo(connection, number, said, administrator=administrator)
 
     def forget(self, identity: int, said: Said) -> list[TrackletKey]:
         """Deletes all that is known of an identity, pictures and recordings first, so that a crash
@@ -295,6 +335,8 @@ def _verdict_row(verdict: Verdict) -> dict[str, Any]:
         "v_similarity": finite(assignment.similarity) if assignment else None,
         "v_runner_up": finite(assignment.runner_up) if assignment else None,
         "v_reason": json.dumps(dict(verdict.reason)),
+        "v_rival": verdict.rival,
+        "v_doubt": verdict.doubt,
     }
 
 
@@ -328,6 +370,8 @@ _SET_DECISION = (
         similarity=bindparam("v_similarity"),
         runner_up=bindparam("v_runner_up"),
         decided_at=bindparam("v_time"),
+        rival=bindparam("v_rival"),
+        doubt=bindparam("v_doubt"),
     )
 )
 _ADD_EVENT = insert(events).values(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,7 +24,7 @@ from pipeline.matcher.engine import Engine
 from pipeline.matcher.service import run_matcher
 from pipeline.records import Envelope, TrackletKey
 from pipeline.store import Batch, Store, Verdict
-from tests.pipeline.matcher.synthetic import scripts
+from tests.pipeline.matcher.synthetic import Script, Walk, people, scripts
 from tests.pipeline.matcher.test_engine import mixed, restored
 from tests.pipeline.matcher.test_service import Cameras, running, until
 
@@ -33,9 +34,9 @@ NOBODY = Matcher()  # type: ignore[call-arg]
 class Desk:
     """An engine and its store, and somebody who says who is who."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, config: Matcher = NOBODY) -> None:
         self.store = store
-        self.engine = restored(store, NOBODY)
+        self.engine = restored(store, config)
 
     def feed(self, messages: Sequence[Envelope]) -> list[Verdict]:
         received = [r for m in messages if (r := self.engine.feed(m)) is not None]
@@ -44,8 +45,8 @@ class Desk:
         self.store.commit(Batch(received, runs, outcome, self.engine.fingerprint))
         return outcome.verdicts
 
-    def say(self, kind: str, **arguments: Any) -> dict[str, Any]:
-        request = Request("0", kind, "ada", 7.0, 8.0, arguments)
+    def say(self, kind: str, author: str = "ada", **arguments: Any) -> dict[str, Any]:
+        request = Request("0", kind, author, 7.0, 8.0, arguments)
         return Corrections(self.store, self.engine).carry_out(request)
 
     def whose(self) -> dict[TrackletKey, int]:
@@ -74,6 +75,59 @@ def try_merge(desk: Desk, one: int, other: int) -> bool:
     return True
 
 
+def state(desk: Desk) -> dict[str, Any]:
+    """All that corrections change, in the store and in the matcher's memory."""
+    decided = "identity, decision, similarity, runner_up, decided_at, rival, doubt, prototype"
+    known = {**desk.engine._recent, **desk.engine._tracklets}
+    return {
+        "tracklets": query(desk, f"SELECT id, {decided} FROM tracklets ORDER BY id"),
+        "identities": query(desk, "SELECT id, name, staff, watched FROM identities ORDER BY id"),
+        "corrections": query(desk, "SELECT tracklet, identity, kind FROM corrections ORDER BY id"),
+        "in_gallery": set(desk.engine.timelines),
+        "gallery": {i: set(desk.engine.gallery.prototypes(i)) for i in desk.engine.timelines},
+        "visits": {i: {v.key for v in t} for i, t in desk.engine.timelines.items()},
+        "said": {key for key, tracklet in known.items() if tracklet.said},
+        "given": {key: str(tracklet.assignment) for key, tracklet in known.items()},
+    }
+
+
+KINDS = ["confirm", "merge", "split", "rename", "staff", "watch"]
+
+
+def try_something(desk: Desk, data: st.DataObject, kinds: Sequence[str] = KINDS) -> bool:
+    """Says something, if it can be said."""
+    known = desk.identities()
+    one = data.draw(st.sampled_from(known), label="identity")
+    kind = data.draw(st.sampled_from(kinds), label="kind")
+    own = [list(v.key) for v in desk.store.visits(one)]
+    if kind == "merge":
+        other = data.draw(st.sampled_from(known), label="other")
+        return other != one and try_merge(desk, one, other)
+    if kind == "split":
+        if len(own) > 1:
+            desk.say("split", identity=one, tracklets=own[: len(own) // 2])
+        return len(own) > 1
+    if kind == "undo":
+        return try_undo(desk)
+    arguments: dict[str, dict[str, Any]] = {
+        "confirm": {"tracklets": []},
+        "rename": {"name": data.draw(st.sampled_from([None, "Ada", "Grace"]), label="name")},
+        "staff": {"staff": data.draw(st.booleans(), label="staff")},
+        "watch": {"reason": data.draw(st.sampled_from([None, "", "bag"]), label="reason")},
+    }
+    desk.say(kind, identity=one, **arguments[kind])
+    return True
+
+
+def try_undo(desk: Desk) -> bool:
+    try:
+        desk.say("undo", correction=None, administrator=False)
+    except CamtrailError as error:
+        assert "nothing of ada" in str(error) or "two places" in str(error)  # noqa: PT017
+        return False
+    return True
+
+
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -82,39 +136,68 @@ def test_what_was_said_holds_and_a_restart_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, seed: int
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 's.sqlite'}"
-    script, said = messages(seed), dict[TrackletKey, int]()
+    script = messages(seed)
     with Store.open(url) as store:
         desk = Desk(store)
-        at = 0
+        at, before = 0, dict[TrackletKey, int]()
         while at < len(script):
             size = data.draw(st.integers(20, 120), label="messages")
             desk.feed(script[at : at + size])
             at += size
-            known = desk.identities()
-            if not known:
-                continue
-            one = data.draw(st.sampled_from(known), label="identity")
-            kind = data.draw(st.sampled_from(["confirm", "merge", "split"]), label="kind")
-            own = [list(v.key) for v in store.visits(one)]
-            if kind == "confirm":
-                desk.say("confirm", identity=one, tracklets=[])
-            elif kind == "merge":
-                other = data.draw(st.sampled_from(known), label="other")
-                if other == one or not try_merge(desk, one, other):
-                    continue
-            elif len(own) > 1:
-                desk.say("split", identity=one, tracklets=own[: len(own) // 2])
-            else:
-                continue
-            touched = {tuple(key) for key in own}
-            said |= {key: i for key, i in desk.whose().items() if key in touched or key in said}
-            if data.draw(st.booleans(), label="restart"):
+            whose = desk.whose()
+            assert {key: whose[key] for key in before} == before
+            said = bool(whose) and try_something(desk, data, [*KINDS, "undo", "undo"])
+            if said and data.draw(st.booleans(), label="restart"):
                 again = Desk(store)
                 follow = script[at : at + 60]
                 assert str(advance(again.engine, follow)) == str(advance(desk.engine, follow))
                 desk = Desk(store)
-        whose = desk.whose()
-    assert {key: whose[key] for key in said} == said
+            before = pinned(desk)
+
+
+def pinned(desk: Desk) -> dict[TrackletKey, int]:
+    """What people said that still holds, of who is who."""
+    rows = query(
+        desk,
+        "SELECT camera, run, track, t.identity FROM tracklets t JOIN corrections c "
+        "ON c.tracklet = t.id AND c.identity = t.identity",
+    )
+    return {TrackletKey(camera, run, track): identity for camera, run, track, identity in rows}
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), seed=st.integers(0, 3))
+def test_all_taken_back_is_as_if_nothing_had_been_said(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, seed: int
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 's.sqlite'}"
+    script = messages(seed)
+    with Store.open(url) as store:
+        desk = Desk(store)
+        desk.feed(script[: data.draw(st.integers(100, len(script)), label="messages")])
+        states = [state(desk)]
+        for _ in range(data.draw(st.integers(1, 8), label="things said")):
+            undoes = len(states) > 1 and data.draw(st.booleans(), label="take back")
+            if undoes:
+                desk.say("undo", correction=None, administrator=False)
+                states.pop()
+                assert without_new(state(desk)) == without_new(states[-1])
+            elif try_something(desk, data):
+                states.append(state(desk))
+            if data.draw(st.booleans(), label="restart"):
+                desk = Desk(store)
+        while try_undo(desk):
+            states.pop()
+            assert without_new(state(desk)) == without_new(states[-1])
+        assert len(states) == 1
+
+
+def without_new(state: dict[str, Any]) -> dict[str, Any]:
+    """An identity that was split off and taken back keeps its number, as nobody."""
+    nobody = (None, 0, None)
+    return state | {"identities": [row for row in state["identities"] if row[1:] != nobody]}
 
 
 def advance(engine: Engine, messages: Sequence[Envelope]) -> list[Verdict]:
@@ -137,11 +220,11 @@ def test_a_merge_is_written_down(desk: Desk) -> None:
     assert {v.decision for v in moved} == {"corrected"}
     assert desk.engine.timelines.keys() >= {one}
     assert other not in desk.engine.timelines
-    with pytest.raises(CamtrailError, match=f"no identity {other}"):
+    with pytest.raises(CamtrailError, match=f"{other} is part of {one} now: ada merged them"):
         desk.say("merge", identities=[one, other])
     log = query(desk, "SELECT author, action, detail FROM audit ORDER BY id")
     assert [(a, b) for a, b, _ in log] == [("ada", w) for w in ("split", "rename", "merge")]
-    assert json.loads(log[2][2]) == {"into": one, "merged": other}
+    assert json.loads(log[2][2])["identities"] == [one, other]
     assert "Grace" not in log[1][2]
 
 
@@ -155,6 +238,142 @@ def mergeable(desk: Desk) -> tuple[int, int]:
 def query(desk: Desk, text: str) -> list[Any]:
     with desk.store._engine.connect() as connection:
         return list(connection.exec_driver_sql(text))
+
+
+def test_what_was_taken_back_is_written_down_and_shown(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = mergeable(desk)
+    before, names = state(desk), [v.decision for v in desk.store.identity(one).visits]
+    merge = desk.say("merge", identities=[one, other])["correction"]
+    answer = desk.say("undo", correction=merge, administrator=False)
+    assert answer == {
+        "undone": merge,
+        "kind": "merge",
+        "identity": one,
+        "other": other,
+        "correction": merge + 1,
+    }
+    assert state(desk) == before == state(Desk(desk.store))
+    assert [v.decision for v in desk.store.identity(one).visits] == names
+    assert desk.store.identity(other).summary.tracklets == 1
+    newest, undone, split = desk.store.history(3)
+    assert (newest.kind.value, newest.undoes, newest.undoable) == ("undo", merge, False)
+    assert (undone.number, undone.undone_by, undone.undoable) == (merge, newest.number, False)
+    assert (split.kind.value, split.identity, split.other) == ("split", one, other)
+    assert split.undoable
+    assert desk.store.history(1, before=merge) == [split]
+    rules = query(desk, "SELECT reason FROM events ORDER BY id DESC LIMIT 1")
+    assert json.loads(rules[0][0]) == {"rule": "taken back by ada"}
+
+
+def test_what_cannot_be_taken_back(desk: Desk) -> None:
+    def refused(text: str, author: str = "ada", **arguments: Any) -> None:
+        before = state(desk)
+        with pytest.raises(CamtrailError, match=text):
+            desk.say("undo", author, **{"correction": None, "administrator": False} | arguments)
+        assert state(desk) == before
+
+    desk.feed(messages())
+    refused("nothing of ada to take back")
+    _, other = mergeable(desk)
+    (split,) = desk.store.history(1)
+    refused("no correction 99; see `camtrail corrections`", correction=99)
+    refused("is by ada: they or an administrator", author="grace", correction=split.number)
+    refused("nothing of grace", author="grace")
+    refused("correction", correction=2**70)
+    renamed = desk.say("rename", identity=other, name="Grace")["correction"]
+    named = rf"cannot be taken back before correction {renamed} \(rename of {other}\) by ada"
+    refused(named, correction=split.number)
+    done = desk.say("undo", "grace", correction=renamed, administrator=True)["correction"]
+    refused(f"was taken back already, by {done}", correction=renamed)
+    refused("say again what it took back", correction=done, administrator=True)
+    desk.say("forget", identity=other)
+    refused("somebody whom it is about was forgotten", correction=split.number)
+    forgotten = desk.store.history(1)[0].number
+    refused("what was forgotten is gone for good", correction=forgotten)
+    assert [row for row in query(desk, "SELECT before FROM changes") if row[0] is not None] == []
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_split_is_taken_back_with_what_came_since_if_that_can_be(
+    tmp_path: Path, seed: int
+) -> None:
+    script = messages(seed)
+    with Store.open(f"sqlite:///{tmp_path / 's.sqlite'}") as store:
+        desk = Desk(store)
+        desk.feed(script[: 2 * len(script) // 3])
+        one, other = mergeable(desk)
+        desk.feed(script[2 * len(script) // 3 :])
+        theirs = {i: {v.key for v in store.visits(i)} for i in (one, other)}
+        if try_undo(desk):
+            assert {v.key for v in store.visits(one)} == theirs[one] | theirs[other]
+            assert other not in desk.identities()
+        else:
+            assert {i: {v.key for v in store.visits(i)} for i in (one, other)} == theirs
+
+
+def test_marks_survive_a_merge_and_are_taken_back(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = mergeable(desk)
+    desk.say("staff", identity=other, staff=True)
+    desk.say("watch", identity=other, reason=" lost bag ")
+    person = desk.store.identity(other).summary
+    assert (person.staff, person.watched) == (True, "lost bag")
+    desk.say("merge", identities=[one, other])
+    person = desk.store.identity(one).summary
+    assert (person.staff, person.watched) == (True, "lost bag")
+    desk.say("undo", correction=None, administrator=False)
+    marks = {p.identity: (p.staff, p.watched) for p in desk.store.identities()}
+    assert (marks[one], marks[other]) == ((False, None), (True, "lost bag"))
+    desk.say("watch", identity=other, reason=None)
+    assert desk.store.identity(other).summary.watched is None
+    desk.say("undo", correction=None, administrator=False)
+    assert desk.store.identity(other).summary.watched == "lost bag"
+    with pytest.raises(CamtrailError, match="at most 500 characters"):
+        desk.say("watch", identity=other, reason="x" * 501)
+    desk.say("forget", identity=other)
+    rows = query(desk, f"SELECT staff, watched FROM identities WHERE id = {other}")
+    assert rows == [(0, None)]
+
+
+def test_a_merge_keeps_to_the_bound_on_prototypes(tmp_path: Path) -> None:
+    few = Matcher(prototypes=2)  # type: ignore[call-arg]
+    everybody = people(4, np.random.default_rng(3))
+    walks = [Walk(n, "a", 6.0 * n + 1, 6.0 * n + 5, base) for n, base in enumerate(everybody)]
+    script = mixed(
+        [Script(c, walks if c == "a" else [], 30).envelopes() for c in "abc"], [0, 1, 2] * 300
+    )
+    with Store.open(f"sqlite:///{tmp_path / 's.sqlite'}") as store:
+        desk = Desk(store, few)
+        desk.feed(script)
+        assert desk.identities() == [1, 2, 3, 4]
+        before = state(desk)
+        for other in (2, 3, 4):
+            desk.say("merge", identities=[1, other])
+        held = desk.engine.gallery.prototypes(1)
+        assert len(held) == 2
+        again = Desk(store, few)
+        assert again.engine.gallery.prototypes(1).keys() == held.keys()
+        assert again.engine.take_outcome().prototypes == desk.engine.take_outcome().prototypes
+        for _ in range(3):
+            desk.say("undo", correction=None, administrator=False)
+        assert state(desk) == before
+
+
+def test_who_had_left_the_gallery_is_back_in_it_at_once(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = mergeable(desk)
+    desk.engine._people.sweep(math.inf)
+    desk.store.commit(Batch((), (), desk.engine.take_outcome()))
+    assert not desk.engine.timelines.keys() & {one, other}
+    desk.say("merge", identities=[one, other])
+    held = desk.engine.gallery.prototypes(one)
+    assert set(held) == {v.key for v in desk.store.visits(one)}
+    again = Desk(desk.store).engine
+    assert again.gallery.prototypes(one).keys() == held.keys()
+    assert again.timelines.keys() == desk.engine.timelines.keys() == {one}
+    desk.say("undo", correction=None, administrator=False)
+    assert desk.engine.timelines.keys() == Desk(desk.store).engine.timelines.keys() == {one, other}
 
 
 def test_nobody_was_in_two_places(desk: Desk) -> None:
@@ -177,7 +396,11 @@ def test_what_cannot_be_said(desk: Desk) -> None:
     (first, *_), before = desk.identities(), desk.whose()
     keys = [list(v.key) for v in desk.store.visits(first)]
     wrong: list[tuple[str, dict[str, Any], str]] = [
-        ("marry", {}, "unknown; there are: confirm, forget, merge, rename, split"),
+        (
+            "marry",
+            {},
+            "unknown; there are: confirm, forget, merge, rename, skip, split, staff, undo, watch",
+        ),
         ("merge", {"identities": [first]}, "identities"),
         ("merge", {"identities": [first, first]}, "with itself"),
         ("merge", {"identities": [first, 999]}, "no identity 999"),
@@ -237,7 +460,7 @@ def test_a_running_matcher_obeys_at_once(
             with Store.open(site.store_url, read_only=True) as store:
                 first = store.identities()[0].identity
                 told = ask(client, keys, "rename", "ada", {"identity": first, "name": "Alan"})
-                assert told == {"identity": first, "name": "Alan"}
+                assert told == {"identity": first, "name": "Alan", "correction": 1}
                 assert store.identity(first).summary.name == "Alan"
                 assert correct(site, "forget", "ada", {"identity": first})["identity"] == first
                 assert first not in [p.identity for p in store.identities()]

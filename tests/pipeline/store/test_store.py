@@ -313,15 +313,14 @@ def test_what_a_person_confirmed_stays_whatever_the_matcher_does(url: str) -> No
             START, verdicts=[verdict(1, 1), verdict(2, 1, Decision.MATCHED), verdict(3, 2)]
         )
         store.commit(batch(*[pictured(1, 0.5, track) for track in (1, 2, 3)], outcome=outcome))
-        assert [key.track for key in store.confirm(1, [], ADA)] == [1, 2]
+        assert [key.track for key in store.confirm(1, [], ADA)[1]] == [1, 2]
         moved = [verdict(2, 2, Decision.MATCHED), verdict(3, 1, Decision.MATCHED)]
         store.commit(batch(outcome=Outcome(START, verdicts=moved)))
         words = {crop.key.track: (crop.identity, crop.confirmed) for crop in store.pictures()}
         assert words == {1: (1, 1), 2: (2, 1), 3: (1, None)}
         only = TrackletKey("gate", RUN, 2)
-        assert store.confirm(2, [only], Said("grace", START + 1, START)) == [
-            only
-        ]  # the newest word holds
+        _, keys = store.confirm(2, [only], Said("grace", START + 1, START))
+        assert keys == [only]  # the newest word holds
         words = {crop.key.track: crop.confirmed for crop in store.pictures()}
         assert words == {1: 1, 2: 2, 3: None}
 
