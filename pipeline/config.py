@@ -315,6 +315,13 @@ class Site(_Strict):
         return self.data_dir / "recordings"
 
     @property
+    def recorded(self) -> list[str]:
+        """The cameras that have a recorder: streams, where recording is on."""
+        if not self.recording.enabled:
+            return []
+        return [name for name, camera in self.cameras.items() if camera.is_stream]
+
+    @property
     def store_url(self) -> str:
         """The SQLAlchemy URL of the store."""
         if self.store == "sqlite":

@@ -63,7 +63,7 @@ class Process:
             return ""
         if not self._announced:
             first, end, _ = self._output(self._began, _HEAD_BYTES).partition("\n")
-            self._announced = redact(first.strip()) if end else ""
+            self._announced = redact(_event(first.strip())) if end else ""
         return self._announced
 
     def poll(self) -> bool:

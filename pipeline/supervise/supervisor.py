@@ -82,6 +82,10 @@ class Supervisor:
             )
             if wanted
         ]
+        for name in site.recorded:
+            recorder = f"recorder-{name}"
+            command = _command("recorder", path, "--camera", name, "--json-logs")
+            self._companions.append(Process(recorder, command, logs / f"{recorder}.log", False))
 
     def start(self) -> None:
         """Starts Redis and announces the cameras; `poll` starts the rest.
