@@ -22,7 +22,7 @@ class SegmentWriter:
         self._container: Any = None
         self._copy: Any = None  # the stream in the container
         self._began = 0  # time stamp of the first picture, in the stream's time base
-        self._last = (0.0, 0.0)  # stamp and capture time of the newest picture
+        self._end = (0.0, 0.0)  # of the newest picture: stamp and capture time
 
     def write(self, packet: Any, moment: float) -> None:
         """Takes the next packet; what comes before the first key frame is dropped.
@@ -40,7 +40,8 @@ class SegmentWriter:
             self._begin(packet.pts, moment)
         if self._container is None:
             return
-        self._last = (stamp, moment)
+        shown = float((packet.duration or 0) * packet.time_base)
+        self._end = (stamp + shown, moment + shown)
         packet.pts -= self._began
         packet.dts -= self._began
         packet.stream = self._copy
@@ -48,7 +49,7 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Finishes the last segment."""
-        self._finish(*self._last)
+        self._finish(*self._end)
 
     def _due(self, stamp: float) -> bool:
         began = float(self._began * self._stream.time_base)
