@@ -9,11 +9,14 @@ from train.data import Sample
 from train.errors import TrainError
 from train.loop import Method
 from train.methods.baseline import BaselineMethod, BaselineSettings
-from train.methods.dgnet import DGNetMethod, DGNetSettings
+from train.methods.dgnet import DGNetSettings
+from train.methods.dgnet_offline import make_dgnet
+from train.methods.ice import IceMethod, IceSettings
 from train.methods.scr import ScrMethod, ScrSettings
 from train.methods.slsr import SlsrMethod, SlsrSettings
 from train.methods.slsr_steps import Steps, slsr_after_steps
 from train.methods.supervised import EncoderSettings
+from train.methods.unsupervised import judged
 
 Make = Callable[[Any, Sequence[Sample], int, str], Method]
 
@@ -35,8 +38,9 @@ class Kind(NamedTuple):
 METHODS = {
     "baseline": Kind(BaselineMethod, BaselineSettings),
     "scr": Kind(ScrMethod, ScrSettings),
-    "dgnet": Kind(DGNetMethod, DGNetSettings),
+    "dgnet": Kind(make_dgnet, DGNetSettings),
     "slsr": Kind(SlsrMethod, SlsrSettings, slsr_after_steps),
+    "ice": Kind(IceMethod, IceSettings, judged(IceMethod)),
 }
 
 

@@ -69,6 +69,7 @@ class GeneratorSettings(_Adversary):
 class DGNetSettings(EncoderSettings):
     """The keys of ``dgnet.yaml``, which says what each means."""
 
+    label_smoothing: float = Field(ge=0, lt=1)
     steps: int | None = Field(ge=1)
     identity_augmentation: Augmentation | None
     heads_rate: float = Field(gt=0)
@@ -90,6 +91,7 @@ class DGNetSettings(EncoderSettings):
     feed_from: float = Field(ge=0)
     feed_ramp: float = Field(ge=0)
     ramp_codes: bool
+    generated_by: str | None
     teacher: str | None
     pictures: int = Field(ge=0)
 
@@ -120,7 +122,27 @@ class Made(NamedTuple):
     cross_structure: Tensor
 
 
-class DGNetModel(nn.Module):
+class Classifiers(nn.Module):
+    """Two classifiers over the training identities, of primary and of fine-grained features.
+
+    Args:
+        network: makes the features.
+        classes: identities.
+    """
+
+    def __init__(self, network: DGNet, classes: int) -> None:
+        super().__init__()
+        length = network.dimension // 2
+        self.classifiers = nn.ModuleList(classifier(length, classes) for _ in range(2))
+
+    def classify(self, network: DGNet, code: Tensor) -> Pair:
+        """Logits (N, classes) of an appearance code."""
+        heads = network.heads(code)
+        primary, fine = (c(h) for c, h in zip(self.classifiers, heads, strict=True))
+        return Pair(primary, fine)
+
+
+class DGNetModel(Classifiers):
     """The generator, and two classifiers over the training identities.
 
     Args:
@@ -131,10 +153,8 @@ class DGNetModel(nn.Module):
     """
 
     def __init__(self, generator: Generator, classes: int, detach_appearance: bool) -> None:
-        super().__init__()
+        super().__init__(generator.network, classes)
         self.generator = generator
-        length = generator.network.dimension // 2
-        self.classifiers = nn.ModuleList(classifier(length, classes) for _ in range(2))
         self._detach = detach_appearance
 
     def forward(
@@ -161,23 +181,18 @@ class DGNetModel(nn.Module):
         fed = cross.detach().requires_grad_()
         with statistics_kept(network):  # those of real images are what the encoder will meet
             fed_code = network.code(fed)
-            fed_logits = self._classify(fed_code)
+            fed_logits = self.classify(network, fed_code)
         return Made(
             Codes(appearance, structure),
             own,
             other,
             cross,
-            self._classify(seen),
+            self.classify(network, seen),
             fed,
             fed_code,
             fed_logits,
             generator.structure_of(cross),
         )
-
-    def _classify(self, code: Tensor) -> Pair:
-        heads = self.generator.network.heads(code)
-        primary, fine = (c(h) for c, h in zip(self.classifiers, heads, strict=True))
-        return Pair(primary, fine)
 
 
 class TwoViews(Dataset[tuple[Tensor, int]]):
@@ -204,6 +219,8 @@ class DGNetMethod(Method):
     Raises:
         TrainError: settings, samples or teacher do not fit.
     """
+
+    network: DGNet
 
     def __init__(
         self,
@@ -247,7 +264,14 @@ class DGNetMethod(Method):
             self.models["collapse"] = self._collapse
         rate = make_rate(settings, settings.epochs)
         self.updates = [
-            Update(_optimizers(model, settings), self.generate, rate),
+            Update(
+                [
+                    *encoder_optimizers(self.network, model, settings),
+                    _adam(settings.generator, self._generator.structure, self._generator.decoder),
+                ],
+                self.generate,
+                rate,
+            ),
             Update([_adam(settings.discriminator, self._judge)], self.discriminate, rate),
         ]
         self.description = Description(
@@ -307,11 +331,8 @@ class DGNetMethod(Method):
             "adversarial": adversarial,
         }
         if ramp > 0 and s.lambda_primary > 0:
-            fed = self._feed(made, labels[partner])
-            losses["loss"] = losses["loss"] + s.lambda_primary * ramp * (
-                fed["primary"] + s.alpha * fed["fine"]
-            )
-            losses |= fed
+            fed, taught = self._feed(made.fed, made.fed_logits, labels[partner])
+            losses |= {"loss": losses["loss"] + ramp * taught, **fed}
         self._done += 1
         return losses | {"accuracy": accuracy(made.logits.primary, labels)}
 
@@ -336,14 +357,18 @@ class DGNetMethod(Method):
             return {}
         return sheets(self._generator, *self._shown)
 
-    def _feed(self, made: Made, structure_labels: Tensor) -> dict[str, Tensor]:
-        """Equations 8 and 9: what generated images teach the appearance encoder."""
-        fine = self._identity_loss(made.fed_logits.fine, structure_labels)
-        if self._teacher is None:
-            return {"primary": fine.new_zeros(()), "fine": fine}
-        soft = self._teacher(made.fed.detach())
-        primary = F.kl_div(made.fed_logits.primary.log_softmax(1), soft, reduction="batchmean")
-        return {"primary": primary, "fine": fine}
+    def _feed(
+        self, fed: Tensor, logits: Pair, structure_labels: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Equations 8 and 9, and their weighted sum: what generated images teach the encoder."""
+        s = self._settings
+        fine = self._identity_loss(logits.fine, structure_labels)
+        primary = fine.new_zeros(())
+        if self._teacher is not None:
+            soft = self._teacher(fed.detach())
+            primary = F.kl_div(logits.primary.log_softmax(1), soft, reduction="batchmean")
+        taught = s.lambda_primary * (primary + s.alpha * fine)
+        return {"primary": primary, "fine": fine}, taught
 
     def _pairs(self, images: int) -> tuple[Tensor, Tensor]:
         """Of each image, the number of another of the same person and of one of another."""
@@ -355,7 +380,8 @@ class DGNetMethod(Method):
     def _ramp(self) -> float:
         """From 0 at ``feed_from`` epochs to 1 ``feed_ramp`` epochs later."""
         over = self._epoch - 1 + self._done / len(self._draws) - self._settings.feed_from
-        return float(over >= 0) * min(1.0, over / max(self._settings.feed_ramp, 1e-9))
+        ramp = self._settings.feed_ramp
+        return float(over >= 0) * (min(1.0, over / ramp) if ramp else 1.0)
 
 
 def _through(judged: Tensor, fed: Tensor, cross: Tensor) -> Tensor:
@@ -369,15 +395,15 @@ def _through(judged: Tensor, fed: Tensor, cross: Tensor) -> Tensor:
     return judged.detach() + passed - passed.detach()
 
 
-def _optimizers(model: DGNetModel, settings: DGNetSettings) -> list[torch.optim.Optimizer]:
-    """Of the appearance encoder, of its heads, and of structure encoder and decoder."""
-    network, generator = model.generator.network, model.generator
+def encoder_optimizers(
+    network: DGNet, model: Classifiers, settings: DGNetSettings
+) -> list[torch.optim.Optimizer]:
+    """Of the appearance encoder, and of its heads with the classifiers."""
     heads = nn.ModuleList([network.primary, network.fine, model.classifiers])
     faster = {"learning_rate": settings.learning_rate * settings.heads_rate}
     return [
         make_optimizer(network.trunk, settings),
         make_optimizer(heads, settings.model_copy(update=faster)),
-        _adam(settings.generator, generator.structure, generator.decoder),
     ]
 
 
