@@ -253,6 +253,80 @@ def rename(
     correct.run(_load(site), "rename", by, arguments, as_json=json)
 
 
+@app.command(epilog="Example: camtrail staff 17 site.yaml")
+def staff(
+    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    site: SiteFile = DEFAULT_SITE,
+    no: Annotated[bool, typer.Option("--no", help="Take the mark away.")] = False,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Mark somebody as staff, whom the pages can leave out."""
+    from pipeline import correct
+
+    correct.run(_load(site), "staff", by, {"identity": identity, "staff": not no}, as_json=json)
+
+
+@app.command(epilog='Example: camtrail watch 17 site.yaml --reason "lost a bag"')
+def watch(
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID] [SITE]", help="The number of the identity; the site.yaml."),
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; shown beside the mark.")] = "",
+    no: Annotated[bool, typer.Option("--no", help="Take somebody off the list.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the list instead.")] = False,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Put somebody on the watch list, or print it: the pages show the mark."""
+    from pipeline import correct
+
+    identity, site = _number_and_site(which, "ID")
+    if show_list:
+        correct.list_watched(_load(site), as_json=json)
+        return
+    if identity is None:
+        raise CamtrailError("which identity? Give its number, or --list")
+    arguments = {"identity": identity, "reason": None if no else reason}
+    correct.run(_load(site), "watch", by, arguments, as_json=json)
+
+
+@app.command(epilog="Example: camtrail undo 4 site.yaml")
+def undo(
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CORRECTION] [SITE]",
+            help="Its number as `camtrail corrections` prints it; by default your last one.",
+        ),
+    ] = None,
+    by: By = None,
+    json: AsJson = False,
+) -> None:
+    """Take a correction back: who is who, names and marks are as they were before.
+
+    Corrections of one person are taken back in the reverse order. What was forgotten is gone.
+    """
+    from pipeline import correct
+
+    number, site = _number_and_site(which, "CORRECTION")
+    arguments = {"correction": number, "administrator": True}
+    correct.run(_load(site), "undo", by, arguments, as_json=json)
+
+
+@app.command(epilog="Example: camtrail corrections site.yaml --json")
+def corrections(
+    site: SiteFile = DEFAULT_SITE,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
+    json: AsJson = False,
+) -> None:
+    """List what people corrected, the newest first, and what was taken back."""
+    from pipeline import correct
+
+    correct.list_corrections(_load(site), limit, as_json=json)
+
+
 @app.command(epilog="Example: camtrail forget 17 site.yaml --yes")
 def forget(
     identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
@@ -457,6 +531,20 @@ def demo(
 
         serve_viewer(_load(out / "site.yaml"))
     raise typer.Exit(status)
+
+
+def _number_and_site(words: list[str] | None, name: str) -> tuple[int | None, Path]:
+    """Of a number and a site.yaml, both of which may be left out."""
+    match words or []:
+        case []:
+            return None, DEFAULT_SITE
+        case [number] if number.isdecimal():
+            return int(number), DEFAULT_SITE
+        case [path]:
+            return None, Path(path)
+        case [number, path] if number.isdecimal():
+            return int(number), Path(path)
+    raise CamtrailError(f"{' '.join(words or [])}: expected [{name}] [SITE]")
 
 
 def _load(path: Path) -> Site:

@@ -1,4 +1,4 @@
-"""`camtrail confirm|merge|split|rename|forget`: a person says who is who.
+"""`camtrail confirm|merge|split|rename|staff|watch|forget|undo`: a person says who is who.
 
 The matcher carries it out where one runs, so that it holds at once; else it is done here.
 """
@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from pipeline.author import logged_in
 from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect
@@ -22,7 +25,7 @@ from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import MatcherRunsError, sole_owner
 from pipeline.matcher.service import forget_messages
 from pipeline.matcher.topology import Topology
-from pipeline.output import print_json
+from pipeline.output import local_time, print_json
 from pipeline.records import TrackletKey
 from pipeline.store import Batch, Store
 
@@ -108,15 +111,74 @@ def run(
     if as_json:
         print_json(answer)
         return
-    print(_TEXTS[kind].format(**answer | {"n": _count(answer.get("tracklets"))}))
+    print(_told(kind, answer))
 
 
+def list_corrections(site: Site, limit: int, *, as_json: bool) -> None:
+    """Prints what people said, the newest first."""
+    with Store.open(site.store_url, read_only=True) as store:
+        found = store.history(limit)
+    if as_json:
+        print_json({"corrections": found})
+        return
+    if not found:
+        print("nothing was corrected yet")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "when", "who", "what", "identities", "tracklets", "taken back"):
+        table.add_column(column, no_wrap=True)
+    for change in found:
+        undone = "" if change.undone_by is None else f"by {change.undone_by}"
+        table.add_row(
+            str(change.number),
+            local_time(change.time),
+            change.author,
+            change.kind.value + ("" if change.undoes is None else f" {change.undoes}"),
+            ", ".join(str(i) for i in (change.identity, change.other) if i is not None),
+            str(change.tracklets),
+            undone,
+        )
+    Console().print(table)
+
+
+def list_watched(site: Site, *, as_json: bool) -> None:
+    """Prints whom somebody watches for."""
+    with Store.open(site.store_url, read_only=True, crops=site.crops_dir) as store:
+        found = [person for person in store.identities() if person.watched is not None]
+    if as_json:
+        print_json({"watched": found})
+        return
+    for person in found:
+        name = f" ({person.name})" if person.name else ""
+        reason = f": {person.watched}" if person.watched else ""
+        seen = local_time(person.last_seen)
+        print(f"identity {person.identity}{name}, last seen {seen}{reason}")
+    if not found:
+        print("nobody is watched for")
+
+
+def _told(kind: str, answer: dict[str, Any]) -> str:
+    """What came of it, in words."""
+    if kind in _MARKS:
+        name, given, taken = _MARKS[kind]
+        mark = given if answer[name] not in (None, False) else taken
+        return f"identity {answer['identity']} is {mark}"
+    if kind == "rename" and answer["name"] is None:
+        return f"identity {answer['identity']} has no name"
+    return _TEXTS[kind].format(**answer | {"n": _count(answer.get("tracklets"))})
+
+
+_MARKS = {
+    "staff": ("staff", "staff", "not staff"),
+    "watch": ("reason", "watched for", "not watched for"),
+}
 _TEXTS = {
     "confirm": "confirmed by {by}: identity {identity} in {n} tracklets",
     "merge": "identity {merged} is identity {identity} now, which has {n} tracklets",
     "split": "{n} tracklets of identity {identity} are identity {new} now",
     "rename": "identity {identity} is called {name}",
     "forget": "identity {identity} is forgotten, with {n} tracklets and their crops",
+    "undo": "taken back: correction {undone}, {kind} of identity {identity}",
 }
 
 

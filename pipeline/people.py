@@ -54,7 +54,7 @@ def list_identities(
     table.add_column("cameras")
     for person in found[:limit]:
         table.add_row(
-            f"{person.identity}" if person.name is None else f"{person.identity} {person.name}",
+            _called(person),
             local_time(person.first_seen),
             local_time(person.last_seen),
             str(person.tracklets),
@@ -107,9 +107,8 @@ def _with_gaps(visits: list[Visit]) -> Iterator[tuple[Visit, float | None]]:
 
 def _print_visits(summary: IdentitySummary, rows: list[tuple[Visit, float | None]]) -> None:
     console = Console()
-    name = f" ({summary.name})" if summary.name else ""
     console.print(
-        f"identity {summary.identity}{name}: {len(rows)} visits to {', '.join(summary.cameras)}\n"
+        f"identity {_called(summary)}: {len(rows)} visits to {', '.join(summary.cameras)}\n"
         f"{local_time(summary.first_seen)} to {local_time(summary.last_seen)}",
         highlight=False,
         markup=False,
@@ -132,6 +131,13 @@ def _print_visits(summary: IdentitySummary, rows: list[tuple[Visit, float | None
     for number, (visit, _) in enumerate(rows, start=1):
         if visit.crop is not None:
             console.print(f"{number}: {visit.crop}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _called(person: IdentitySummary) -> str:
+    """The number of somebody, with the name and the marks if there are any."""
+    watched = None if person.watched is None else "watched for"
+    words = [word for word in (person.name, person.staff and "staff", watched) if word]
+    return f"{person.identity} ({', '.join(words)})" if words else str(person.identity)
 
 
 def _similarity(visit: Visit) -> str:
