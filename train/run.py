@@ -30,8 +30,9 @@ from train.loop.record import describe, device_name, versions
 from train.loop.validation import hold_out, with_weights
 from train.methods import kind
 from train.methods.settings import dump_settings, load_settings
-from train.methods.slsr_steps import Steps
+from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
+from train.methods.unsupervised import UnsupervisedSettings
 from train.report import summary
 
 ENCODER, RECORD = "encoder.safetensors", "run.json"
@@ -115,8 +116,10 @@ class _Run:
         if settings.validation is not None:
             held = hold_out(data.train, settings.validation.share, seed)
             samples, validate = held.train, self._validation(held.query, held.gallery)
-        identities = len({sample.identity for sample in samples})
-        trained_on = f"{data.name}, {identities} identities, method {method}, seed {seed}"
+        shown = f"{len({sample.identity for sample in samples})} identities"
+        if isinstance(settings, UnsupervisedSettings):
+            shown = f"{len(samples)} images without labels"
+        trained_on = f"{data.name}, {shown}, method {method}, seed {seed}"
         identity = {
             "method": method,
             "settings": dump_settings(settings),

@@ -24,6 +24,7 @@ METHODS = {
     "scr": "Train an encoder of spatial and channel parts (SCR).",
     "dgnet": "Train an encoder and a generator of people together (DG-Net); needs a teacher.",
     "slsr": "Train an encoder on real images and on images generated for clusters of them (SLSR).",
+    "ice": "Train an encoder without labels: clusters, proxies and instance contrasts (ICE).",
 }
 _EXAMPLES = {"dgnet": "teacher=runs/teacher/encoder.safetensors"}  # what it cannot do without
 Preset = Annotated[

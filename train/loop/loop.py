@@ -226,6 +226,8 @@ class Loop:
                     optimizer.step()
             total = found.get("loss", 0) + losses["loss"].detach()
             found |= {name: value.detach() for name, value in losses.items()} | {"loss": total}
+        if ends:
+            self.method.after_step()
         if ends and self._average is not None:
             self._average.update()
         return found

@@ -101,6 +101,9 @@ class Method(ABC):
     def before_epoch(self, loop: Loop) -> None:  # noqa: B027 - most have nothing to do
         """Called before `source`, for what is renewed each epoch."""
 
+    def after_step(self) -> None:  # noqa: B027 - most have nothing to do
+        """Called after each change of weights, for what follows them."""
+
     def pictures(self, epoch: int) -> dict[str, npt.NDArray[np.uint8]]:
         """What to look at after an epoch, by name: RGB uint8 H x W x 3."""
         return {}

@@ -14,7 +14,8 @@ from train.methods.dgnet_offline import make_dgnet
 from train.methods.ice import IceMethod, IceSettings
 from train.methods.scr import ScrMethod, ScrSettings
 from train.methods.slsr import SlsrMethod, SlsrSettings
-from train.methods.slsr_steps import Steps, slsr_after_steps
+from train.methods.slsr_steps import slsr_after_steps
+from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
 from train.methods.unsupervised import judged
 

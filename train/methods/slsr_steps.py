@@ -10,10 +10,8 @@ there is not done again, and ``images_from`` names another run that has it.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reid_models import InputSpec
@@ -35,51 +30,14 @@ from train.files import write_text
 from train.generation.clusters import cluster, silhouettes
 from train.generation.dcgan import DCGANMethod, check_enough, write_images
 from train.generation.fid import frechet_distance
-from train.loop import Epoch, LoopSettings, Method
-from train.loop.checkpoint import NAME, load_checkpoint, save_checkpoint
-from train.loop.loop import Loop
+from train.loop import LoopSettings
 from train.loop.validation import with_weights
 from train.methods.baseline import BaselineMethod
 from train.methods.slsr import Generated, SlsrMethod, SlsrSettings
+from train.methods.steps import Steps, fitted
 
 _TRIED = range(2, 6)  # numbers of clusters whose silhouette is shown
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What all steps are told.
-
-    Attributes:
-        settings: of the method, `SlsrSettings`.
-        samples: the labelled images.
-        out: folder of the run.
-        seed: of everything.
-        identity: what makes the run this run.
-        accelerator: device, precision and processes.
-    """
-
-    settings: Any
-    samples: Sequence[Sample]
-    out: Path
-    seed: int
-    identity: dict[str, Any]
-    accelerator: Accelerator
-
-    @property
-    def steps(self) -> Path:
-        return self.out / "steps"
-
-    def say(self, text: str) -> None:
-        """On stderr, in the first process."""
-        if self.accelerator.is_main_process:
-            print(text, file=sys.stderr, flush=True)
-
-    def first(self, file: Path, make: Callable[[], None]) -> None:
-        """Let the first process make a file or folder that is not there; the others wait."""
-        if self.accelerator.is_main_process and not file.exists():
-            make()
-        self.accelerator.wait_for_everyone()
 
 
 def slsr_after_steps(
@@ -101,10 +59,7 @@ def make_generated(run: Steps) -> Generated | None:
         return None
     if run.settings.images_from is not None:
         return _made_elsewhere(run, Path(run.settings.images_from) / "steps")
-    begun = run.out / NAME
-    run.first(begun, lambda: save_checkpoint(begun, run.identity, {}))
-    load_checkpoint(begun, run.identity)
-    run.first(run.steps, run.steps.mkdir)
+    run.begin()
     file = run.steps / "clusters.json"
     if not file.exists():
         run.say(f"step 1 of 3: a first CNN on {len(run.samples)} images")
@@ -165,28 +120,10 @@ def _content(file: Path) -> dict[str, Any]:
 def _first_cnn(run: Steps) -> Network:
     settings = run.settings.first_step()
     make = partial(BaselineMethod, settings, run.samples, run.seed, "")
-    method, weights = _fitted(run, make, settings, run.steps / "features")
+    method, weights = fitted(run, make, settings, run.steps / "features")
     network = with_weights(method.description, weights).to(run.accelerator.device)
     assert isinstance(network, Network)
     return network.eval()
-
-
-def _fitted(
-    run: Steps, make: Callable[[], Method], settings: LoopSettings, folder: Path
-) -> tuple[Method, dict[str, Tensor]]:
-    """A method trained to its end, from its checkpoint where there is one; with its weights."""
-    run.first(folder, folder.mkdir)
-    set_seed(run.seed)
-    method = make()
-    loop = Loop(method, settings, run.seed, folder, run.identity, run.accelerator)
-    if (folder / NAME).is_file():
-        loop.resume()
-    loop.fit(lambda epoch: _tell(run, folder, epoch))
-    return method, loop.weights()
-
-
-def _tell(run: Steps, folder: Path, epoch: Epoch) -> None:
-    run.say(f"{folder.name}: {epoch}")
 
 
 def _find_clusters(run: Steps, network: Network, file: Path) -> None:
@@ -244,7 +181,7 @@ def _generate(run: Steps, group: Sequence[Sample], number: int, folder: Path) ->
     make = partial(DCGANMethod, settings, group, run.seed)
     work = run.steps / folder.name.replace("cluster", "dcgan")
     try:
-        method, weights = _fitted(run, make, _loop_settings(run.settings), work)
+        method, weights = fitted(run, make, _loop_settings(run.settings), work)
     except TrainError as error:
         raise TrainError(f"{folder.name}, settings of dcgan: {error}") from None
     generator = method.network

@@ -33,12 +33,12 @@ class EncoderSettings(LoopSettings, OptimizerSettings):
     augmentation: Augmentation
     identities_per_batch: int = Field(ge=2)
     images_per_identity: int = Field(ge=2)
-    label_smoothing: float = Field(ge=0, lt=1)
 
 
 class SupervisedSettings(EncoderSettings):
     """The keys of the methods with one loss of classification and one of distances."""
 
+    label_smoothing: float = Field(ge=0, lt=1)
     metric_loss: MetricLoss | None
 
 
