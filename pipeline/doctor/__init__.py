@@ -52,6 +52,7 @@ def examine(path: Path) -> Iterable[Check]:
             ("detector", lambda: parts.detector(site)),
             ("encoder", lambda: parts.encoder(site)),
             ("cameras", lambda: parts.cameras(site, path)),
+            ("receivers", lambda: parts.receivers(site)),
         ]
     for name, check in checks:
         yield from guarded(name, check)

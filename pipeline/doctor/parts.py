@@ -18,6 +18,7 @@ from pipeline.bus.server import find_server
 from pipeline.config import DEMO_ENCODER, Site, redact, redact_url
 from pipeline.doctor.check import Check, fail, ok, warn
 from pipeline.errors import CamtrailError
+from pipeline.notify.receivers import DeliveryError, Receiver, make_receivers
 from pipeline.store import Store
 from pipeline.store.connection import database_file
 
@@ -139,6 +140,20 @@ def _camera(site: Site, path: Path, name: str) -> Check:
     if seen["dark"]:
         return warn(title, f"{detail}: the picture is black", "is the lens covered?")
     return ok(title, detail)
+
+
+def receivers(site: Site) -> list[Check]:
+    """Whether those who are told when somebody is seen can be reached; they are told nothing."""
+    return [_receiver(name, receiver) for name, receiver in make_receivers(site).items()]
+
+
+def _receiver(name: str, receiver: Receiver) -> Check:
+    with contextlib.closing(receiver):
+        try:
+            receiver.reach()
+        except DeliveryError as error:
+            return fail(name, str(error), "notifications wait for it, but not for ever")
+    return ok(name, "can be reached; `camtrail notify test` sends a test message")
 
 
 def store(site: Site) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from pipeline.doctor import host, parts
 from pipeline.doctor.check import Check, Status, guarded
 from reid_models import Description, InputSpec, build, save_encoder
 from tests.pipeline import stored_site
+from tests.pipeline.notify.places import SECRET, hook, write_site
 from tests.pipeline.test_init import write_video
 
 
@@ -227,3 +228,17 @@ def test_one_broken_check_does_not_stop_the_others(capsys: pytest.CaptureFixture
     assert check.status == Status.FAIL
     assert "RuntimeError" in check.detail
     assert "hunter2" not in check.detail
+
+
+def test_who_is_told_is_reached_without_being_told(tmp_path: Path) -> None:
+    with hook() as server:
+        dead = "http://127.0.0.1:9/PATHKEY"
+        hooks = {"guard": {"url": server.url, "secret": SECRET}}
+        hooks["dead"] = {"url": dead, "secret": SECRET}
+        site = load_site(write_site(tmp_path, {"webhooks": hooks}))
+        guard, unreachable = parts.receivers(site)
+        assert server.posts == []
+    assert (guard.name, guard.status) == ("webhook guard", Status.OK)
+    assert (unreachable.name, unreachable.status) == ("webhook dead", Status.FAIL)
+    assert "refused" in unreachable.detail
+    assert "PATHKEY" not in unreachable.detail
