@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,16 +13,18 @@ from fastapi.responses import FileResponse
 from pydantic import AfterValidator
 
 from pipeline.viewer import models
+from pipeline.viewer.access.asker import current
+from pipeline.viewer.access.log import Look
 from pipeline.viewer.catalogue import Rows, View
 from pipeline.viewer.details import CropName, Details, TrackletDetail
-from pipeline.viewer.listing import CursorError, Order, Sort, identities, sequels
+from pipeline.viewer.listing import CursorError, Marked, Order, Sort, identities, sequels
 from pipeline.viewer.state import Viewer, viewer_of
 
 PREFIX = "/api/v1"
 MAX_PAGE = 200
 
 _BRIEFLY = "private, max-age=300"  # a picture may be forgotten
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
 
 
 def _aware(value: datetime) -> datetime:
@@ -36,7 +38,8 @@ Moment = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
-Number = Annotated[int, InPath(ge=1, le=_LARGEST)]
+Staff = Annotated[bool | None, Query(description="only the staff, or everybody but them")]
+Number = Annotated[int, InPath(ge=1, le=LARGEST)]
 Here = Annotated[Viewer, Depends(viewer_of)]
 
 router = APIRouter(
@@ -62,6 +65,10 @@ def list_identities(
     camera: Annotated[str | None, Query(description="only those seen in it")] = None,
     since: Moment = None,
     until: Moment = None,
+    staff: Staff = None,
+    watched: Annotated[
+        bool | None, Query(description="only those watched for, or only the others")
+    ] = None,
     limit: Limit = 60,
     after: After = None,
 ) -> models.Identities:
@@ -71,7 +78,7 @@ def list_identities(
     view = here.records.view()
     filtered = camera is not None or since is not None or until is not None
     seen = view.during(camera, _seconds(since), _seconds(until)) if filtered else None
-    page = identities(view, sort, order, seen, limit, after)
+    page = identities(view, sort, order, seen, limit, after, _marked(here, staff, watched))
     return models.Identities(
         identities=summaries(view, here.records.details, page.rows.tolist()),
         total=page.total,
@@ -84,7 +91,9 @@ def list_identities(
 def get_identity(here: Here, identity: Number) -> models.Identity:
     """One person."""
     view = here.records.view()
-    return summaries(view, here.records.details, [_row(here, view, identity)])[0]
+    row = _row(here, view, identity)
+    look(here, Look.PERSON, [identity])
+    return summaries(view, here.records.details, [row])[0]
 
 
 @router.get("/identities/{identity}/visits")
@@ -93,12 +102,13 @@ def list_visits(
     identity: Number,
     limit: Limit = 100,
     after: Annotated[
-        int | None, Query(ge=1, le=_LARGEST, description="`next` of the page before")
+        int | None, Query(ge=1, le=LARGEST, description="`next` of the page before")
     ] = None,
 ) -> models.Visits:
     """Where somebody was, the newest first, with the reason for each."""
     view = here.records.view()
     _row(here, view, identity)
+    look(here, Look.PERSON, [identity])
     rows = view.of(identity)
     gaps = _gaps(rows)
     last = len(rows) if after is None else _place(rows, after)
@@ -116,11 +126,17 @@ def list_visits(
 
 
 @router.get("/present")
-def list_present(here: Here) -> list[models.PresentPerson]:
+def list_present(here: Here, staff: Staff = None) -> list[models.PresentPerson]:
     """Who is in view now, the last come first."""
     view, details = here.records.view(), here.records.details
     position = {int(n): i for i, n in enumerate(view.people.identity.tolist())}
-    found = [p for p in details.present() if p.identity in position][:MAX_PAGE]
+    marked = _marked(here, staff, None)
+    found = [
+        p
+        for p in details.present()
+        if p.identity in position
+        and all((p.identity in mark.identities) == mark.wanted for mark in marked)
+    ][:MAX_PAGE]
     people = summaries(view, details, [position[p.identity] for p in found])
     return [
         models.PresentPerson(identity=person, camera=p.camera, since=p.start)
@@ -145,9 +161,11 @@ def list_sequels(
     """
     check_camera(here, first)
     check_camera(here, then)
+    here.access.count_search(current())
     view = here.records.view()
     seen = view.during(then, _seconds(since), _seconds(until))
     found, page = sequels(view, first, then, within, seen, limit, after)
+    look(here, Look.SEQUENCE, [sequel.identity for sequel in found])
     position = np.searchsorted(view.people.identity, [sequel.identity for sequel in found])
     people = summaries(view, here.records.details, position.tolist())
     return models.Sequels(
@@ -176,18 +194,24 @@ def get_crop(here: Here, tracklet: Number, seq: Number) -> FileResponse:
     path = here.records.details.crop_file(CropName(tracklet, seq))
     if path is None:
         raise HTTPException(404, f"there is no picture {seq} of tracklet {tracklet}")
+    look(here, Look.CROPS)
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _BRIEFLY})
+
+
+def look(here: Viewer, how: Look, identities: Collection[int] = ()) -> None:
+    """Writes down that who asks looks at these people."""
+    here.access.log.look(current().name, how, identities)
 
 
 def summaries(view: View, details: Details, rows: Sequence[int]) -> list[models.Identity]:
     """The people in these rows of ``view.people``."""
     people = view.people
     numbers = people.identity[rows].tolist()
-    names, crops = details.names(numbers), details.best_crops(numbers)
+    marks, crops = details.marks(numbers), details.best_crops(numbers)
     return [
         models.Identity(
             identity=number,
-            name=names.get(number),
+            **marks[number]._asdict(),
             first_seen=people.first_seen[row],
             last_seen=people.last_seen[row],
             visits=people.visits[row],
@@ -201,6 +225,15 @@ def summaries(view: View, details: Details, rows: Sequence[int]) -> list[models.
 def crop_url(name: CropName | None) -> str | None:
     """Where a picture is read."""
     return f"{PREFIX}/crops/{name.tracklet}/{name.seq}" if name else None
+
+
+def _marked(here: Viewer, staff: bool | None, watched: bool | None) -> list[Marked]:
+    details, marked = here.records.details, []
+    if staff is not None:
+        marked.append(Marked(details.staff(), staff))
+    if watched is not None:
+        marked.append(Marked(details.watched(), watched))
+    return marked
 
 
 def _row(here: Viewer, view: View, identity: int) -> int:

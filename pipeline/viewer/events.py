@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,9 +14,11 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.errors import CamtrailError
+from pipeline.viewer.access.asker import current
 from pipeline.viewer.api import PREFIX, Here
 from pipeline.viewer.state import Viewer
 
+_LET_IN_SECONDS = 2.0  # how often it is asked
 _PAUSE_SECONDS = 1.0
 _QUIET_SECONDS = 15  # after which something is said, so that a lost listener is noticed
 
@@ -32,12 +36,23 @@ async def stream_events(here: Here) -> StreamingResponse:
     `cameras`: as `/cameras` answers. `identities`: `version` of the list and `changed`, the
     identities that changed since the event before; null: any may have.
     """
-    return event_stream(_events(here))
+    return event_stream(here, _events(here))
 
 
-def event_stream(events: AsyncIterator[str]) -> StreamingResponse:
-    """An answer that goes on."""
-    return StreamingResponse(events, media_type="text/event-stream")
+def event_stream(here: Viewer, events: AsyncGenerator[str]) -> StreamingResponse:
+    """An answer that goes on for as long as who asks would be let in."""
+    return StreamingResponse(_while_let_in(here, events), media_type="text/event-stream")
+
+
+async def _while_let_in(here: Viewer, events: AsyncGenerator[str]) -> AsyncIterator[str]:
+    asker, looked = current(), time.monotonic()
+    async with aclosing(events):
+        async for text in events:
+            if time.monotonic() - looked >= _LET_IN_SECONDS:
+                if await run_in_threadpool(here.access.recognise, asker.credentials) is None:
+                    return
+                looked = time.monotonic()
+            yield text
 
 
 def event(name: str, data: Any) -> str:
@@ -45,7 +60,7 @@ def event(name: str, data: Any) -> str:
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
 
 
-async def _events(here: Viewer) -> AsyncIterator[str]:
+async def _events(here: Viewer) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     version, cameras, quiet = 0, None, 0.0
     while True:

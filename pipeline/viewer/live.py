@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing, suppress
 from typing import Annotated, Any
 
@@ -107,10 +107,10 @@ async def stream_frames(
         await run_in_threadpool(check_camera, here, name)
     if here.streams.count >= MAX_STREAMS:
         raise HTTPException(503, f"{MAX_STREAMS} watch already; close another page first")
-    return event_stream(_frames(here, camera or list(here.site.cameras)))
+    return event_stream(here, _frames(here, camera or list(here.site.cameras)))
 
 
-async def _frames(here: Viewer, cameras: Sequence[str]) -> AsyncIterator[str]:
+async def _frames(here: Viewer, cameras: Sequence[str]) -> AsyncGenerator[str]:
     with here.streams, closing(Watcher(here.site, cameras)) as watcher:
         yield "retry: 2000\n\n"
         while True:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.viewer.access.roles import Role
 
 
 class _Model(BaseModel):
@@ -51,6 +55,8 @@ class Identity(_Model):
 
     identity: int
     name: str | None
+    staff: bool = Field(description="whether somebody marked this person as staff")
+    watched: str | None = Field(description="why somebody watches for this person; null: nobody")
     first_seen: float
     last_seen: float
     visits: int
@@ -166,3 +172,32 @@ class PresentPerson(_Model):
     identity: Identity
     camera: str
     since: float
+
+
+class Session(_Model):
+    """Who you are."""
+
+    name: str
+    role: Role
+    login: bool = Field(description="false: nobody has to log in here yet")
+    csrf: str = Field(description="for the header X-CSRF-Token of requests that change something")
+
+
+class AuditLine(_Model):
+    """Somebody looked at people, changed something, logged in, or was refused."""
+
+    id: str
+    time: float
+    until: float = Field(description="of the last, where the line stands for several")
+    times: int
+    author: str
+    action: str
+    identities: list[int] = Field(description="whom it was about")
+    detail: dict[str, Any]
+
+
+class Audit(_Model):
+    """A page of it, the newest first."""
+
+    lines: list[AuditLine]
+    next: str | None

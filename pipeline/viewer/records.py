@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
@@ -18,6 +18,7 @@ from pipeline.viewer.prototypes import Prototypes
 
 @dataclass(frozen=True)
 class _Open:
+    engine: Engine
     catalogue: Catalogue
     details: Details
     prototypes: Prototypes
@@ -34,6 +35,10 @@ class Records:
         self._site = site
         self._lock = threading.Lock()
         self._open: _Open | None = None
+
+    @property
+    def engine(self) -> Engine:
+        return self._opened().engine
 
     @property
     def catalogue(self) -> Catalogue:
@@ -70,4 +75,5 @@ class Records:
                     "up to date"
                 )
             catalogue = Catalogue(engine)
-        return _Open(catalogue, Details(engine, self._site.crops_dir), Prototypes(engine))
+        details = Details(engine, self._site.crops_dir)
+        return _Open(engine, catalogue, details, Prototypes(engine))

@@ -10,7 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.records import Detections, FloatArray, Image
 from pipeline.viewer import models
-from pipeline.viewer.api import PREFIX, Here, summaries
+from pipeline.viewer.access.asker import current
+from pipeline.viewer.access.log import Look
+from pipeline.viewer.api import PREFIX, Here, look, summaries
 from pipeline.viewer.pictures import MAX_BYTES, PictureError, read_picture
 from pipeline.viewer.state import Viewer
 
@@ -48,6 +50,7 @@ async def search_picture(
 
     Where several persons are on it, nobody is searched for until `person` says who is meant.
     """
+    here.access.count_search(current())
     data = await _body(request)
     return await run_in_threadpool(_search, here, data, person, whole)
 
@@ -106,6 +109,7 @@ def _matches(
 ) -> list[models.PictureMatch]:
     view = here.records.view()
     matches = here.records.prototypes.search(embedding, view, _SHOWN)
+    look(here, Look.PICTURE, [match.identity for match in matches])
     rows = np.searchsorted(view.people.identity, [match.identity for match in matches])
     people = summaries(view, here.records.details, rows.tolist())
     return [

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from pipeline.config import Site
+from pipeline.viewer.access.access import Access
 from pipeline.viewer.finder import Finder
 from pipeline.viewer.health import HealthReader
 from pipeline.viewer.records import Records
+from pipeline.viewer.security import Door
 
 
 class Streams:
@@ -34,12 +36,16 @@ class Viewer:
     health: HealthReader
     finder: Finder
     streams: Streams
+    door: Door
+    access: Access
 
     @staticmethod
     def of(site: Site) -> Viewer:
         """Nothing is opened yet."""
-        records = Records(site)
-        return Viewer(site, records, HealthReader(site, records), Finder(site), Streams())
+        records, door = Records(site), Door.of(site.viewer)
+        access = Access(site.data_dir, site.viewer.audit_days, door.open_at_first)
+        health = HealthReader(site, records)
+        return Viewer(site, records, health, Finder(site), Streams(), door, access)
 
 
 def viewer_of(request: Request) -> Viewer:

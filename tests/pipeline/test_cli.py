@@ -15,7 +15,7 @@ import typer.testing
 from pipeline.cli import app
 
 COMMANDS = {c.callback.__name__ for c in app.registered_commands if c.callback} | {
-    f"{group.name} {c.callback.__name__}"
+    f"{group.name} {c.name or c.callback.__name__}"
     for group in app.registered_groups
     for c in (group.typer_instance or app).registered_commands
     if c.callback
@@ -40,9 +40,12 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 
 def test_all_commands_are_there() -> None:
     assert {
-        "config", "confirm", "crops export", "demo", "doctor", "encoder info", "encoder promote",
-        "encoder rollback", "evaluate", "forget", "identities", "init", "matcher", "merge",
-        "rename", "run", "show", "simulate", "split", "viewer", "worker",
+        "audit", "config", "confirm", "crops export", "demo", "doctor", "encoder info",
+        "encoder promote", "encoder rollback", "evaluate", "forget", "identities", "init",
+        "matcher", "merge", "notify run", "notify status", "notify test", "recorder", "rename",
+        "run", "show", "simulate", "split", "tokens add", "tokens list", "tokens revoke",
+        "users add", "users list", "users password", "users remove", "users role", "viewer",
+        "worker",
     } == COMMANDS  # fmt: skip
 
 
