@@ -134,7 +134,7 @@ class Sender:
             return False
         if self._too_old(waiting):
             self._outbox.give_up(self.name, waiting.note)
-            log.warning("given up", receiver=self.name, event=waiting.note.occasion)
+            log.warning("given up", receiver=self.name, occasion=waiting.note.occasion)
             return True
         sighting = self._follower.review(waiting.note)
         if sighting is None:  # forgotten, or somebody else by now
