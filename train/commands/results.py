@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,29 +10,56 @@ import typer
 
 from train.commands.options import Changes, Data, command_line, open_to_measure
 
+
+class Part(StrEnum):
+    """A part of the page."""
+
+    SUPERVISED = "supervised"
+    GENERATIVE = "generative"
+
+
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many, from 0.")]
 Page = Annotated[
     Path | None, typer.Option("--page", help="Where the page goes; default: OUT/RESULTS.md.")
 ]
+Judge = Annotated[
+    Path | None,
+    typer.Option("--judge", help="An encoder that looks at generated images; for generative."),
+]
 
 
 def results(
+    part: Annotated[Part, typer.Argument(help="What to measure.", show_choices=True)],
     out: Annotated[Path, typer.Option("--out", help="Folder of the trainings; those done stay.")],
     data: Data = "simulated",
     seeds: Seeds = 3,
     changes: Changes = None,
+    judge: Judge = None,
     page: Page = None,
 ) -> None:
-    """Measure baseline with triplets, baseline with FIDI, and SCR over several seeds.
+    """Measure several methods over several seeds, and put the tables on a page.
 
-    camtrail-train results --out runs/results --page train/RESULTS.md
+    camtrail-train results supervised --out runs/results --page train/RESULTS.md
+
+    camtrail-train results generative --out runs/results --judge other.safetensors
     """
-    from train.files import write_text
-    from train.results import colour_histogram, markdown, run_all
+    from reid_models import load_encoder
+    from train.errors import TrainError
+    from train.results.generative import generative
+    from train.results.page import put
+    from train.results.supervised import supervised
 
+    chosen = changes or []
+    if part is Part.GENERATIVE and (judge is None or chosen):
+        raise TrainError(
+            "results generative: needs --judge ENCODER, one that is not trained here, and takes "
+            "no --set"
+        )
+    encoder = load_encoder(judge) if judge is not None else None
     opened = open_to_measure(data)
-    lines = run_all(opened, out, range(seeds), changes or [], command_line())
-    text = markdown(lines, colour_histogram(opened), opened, command_line())
-    file = page or out / "RESULTS.md"
-    write_text(file, text)
+    if encoder is None:
+        text = supervised(opened, out, range(seeds), chosen, command_line())
+    else:
+        text = generative(opened, out, range(seeds), command_line(), encoder)
+    put(page or out / "RESULTS.md", text)
     print(text, end="")

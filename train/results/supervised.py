@@ -1,19 +1,18 @@
-"""The figures of ``RESULTS.md``: three methods on simulated people, over several seeds."""
+"""Baseline with triplets and with FIDI, and SCR."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from train.ablate.rows import Study, Training, trained
 from train.data import DataSet
 from train.evaluation import How, evaluate, histogram_features
 from train.report import summary
+from train.results.page import closing, minutes, opening, spread, table
 
-DATA = "simulated"
 _COLUMNS = {"Rank-1": "rank1", "mAP": "map", "mINP": "minp"}
 _BASELINE = ("epochs=14", "warmup_epochs=1")
 
@@ -23,89 +22,43 @@ TRAININGS = {
     "SCR": Training("scr", ("height=96", "width=48", "epochs=8", "warmup_epochs=1")),
 }
 
-
-class Line(NamedTuple):
-    """One method: its records, one a seed."""
-
-    name: str
-    records: list[dict[str, Any]]
+Records = dict[str, list[dict[str, Any]]]  # by row, one a seed
 
 
-def run_all(
+def supervised(
     data: DataSet, out: Path, seeds: Sequence[int], changes: Sequence[str], command: str
-) -> list[Line]:
-    """Every training that is not done yet, the seeds in the outer loop; ``changes`` come last."""
-    lines = [Line(name, []) for name in TRAININGS]
+) -> str:
+    """The part of the page, after every training that is not done yet.
+
+    Args:
+        data: to learn from and to measure on.
+        out: folder of the trainings.
+        seeds: of them, in the outer loop.
+        changes: of the settings of every one; they come last.
+        command: noted.
+    """
+    records: Records = {name: [] for name in TRAININGS}
     for seed in seeds:
         study = Study(data, out, "default", (), seed, command)
-        for line in lines:
-            training = TRAININGS[line.name]
+        for name, training in TRAININGS.items():
             training = replace(training, changes=(*training.changes, *changes))
-            line.records.append(trained(study, training).record)
-    return lines
-
-
-def colour_histogram(data: DataSet) -> dict[str, Any]:
-    """The figures of colour alone, without learning."""
+            records[name].append(trained(study, training).record)
     ranking = evaluate(
         histogram_features(data.query), histogram_features(data.gallery), "euclidean"
     )
-    return summary(ranking, How(metric="euclidean"))
-
-
-def markdown(lines: Sequence[Line], histogram: dict[str, Any], data: DataSet, command: str) -> str:
-    """The whole page."""
-    first = lines[0].records[0]
-    seeds = [record["seed"] for record in lines[0].records]
-    test = len({sample.identity for sample in data.query})
+    histogram = summary(ranking, How(metric="euclidean"))
     colours = [f"{100 * histogram[key]:.1f}" for key in _COLUMNS.values()]
-    table = [
-        _cells(["", *_COLUMNS, "epochs", "minutes"]),
-        "|---|" + "---:|" * (len(_COLUMNS) + 2),
-        *(_row(line) for line in lines),
-        _cells(["colour histogram", *colours, "-", "-"]),
-    ]
-    return f"""# Results on simulated people
+    rows = [*(_row(*line) for line in records.items()), ["colour histogram", *colours, "-", "-"]]
+    first = next(iter(records.values()))[0]
+    return f"""{opening("Supervised methods", first, data, seeds)}\
+The histogram, of 8 x 8 x 8 colours in six stripes, is compared by Euclidean distance.
 
-{data.name}: {first["train_images"]} images of {first["train_identities"]} identities to learn \
-from; {first["query_images"]} queries and {first["gallery_images"]} gallery images of {test} other \
-identities. From random weights. Market-1501's protocol, cosine (the histogram: Euclidean), \
-average precision by trapezoid, in per cent: mean and, behind the sign, standard deviation over \
-the seeds {", ".join(map(str, seeds))}. The last epoch is what was measured, once. Minutes are of \
-training, on {first["device"]} in {first["precision"].replace("no", "fp32")}.
+{table(["", *_COLUMNS, "epochs", "minutes"], rows)}
 
-{chr(10).join(table)}
-
-Made by
-
-    {command}
-
-which resumes after a stop. The settings are those of `camtrail-train config baseline` and \
-`config scr` with these changes:
-
-{chr(10).join(_settings(line.name) for line in lines)}
-
-Versions: {", ".join(f"{name} {version}" for name, version in first["versions"].items())}.
-"""
+{closing(command, first, TRAININGS)}"""
 
 
-def _row(line: Line) -> str:
-    figures = [_spread([r["metrics"][key] for r in line.records]) for key in _COLUMNS.values()]
-    minutes = [record["seconds"]["training"] / 60 for record in line.records]
-    span = f"{min(minutes):.1f} to {max(minutes):.1f}"
-    return _cells([line.name, *figures, str(len(line.records[0]["epochs"])), span])
-
-
-def _settings(name: str) -> str:
-    training = TRAININGS[name]
-    changes = " ".join(f"`--set {change}`" for change in training.changes)
-    return f"- {name}: `{training.method}` {changes}"
-
-
-def _spread(rates: Sequence[float]) -> str:
-    deviation = statistics.stdev(rates) if len(rates) > 1 else 0.0
-    return f"{100 * statistics.mean(rates):.1f} ± {100 * deviation:.1f}"
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _row(name: str, records: Sequence[dict[str, Any]]) -> list[str]:
+    figures = [spread([r["metrics"][key] for r in records]) for key in _COLUMNS.values()]
+    span = minutes([record["seconds"]["training"] for record in records])
+    return [name, *figures, str(len(records[0]["epochs"])), span]

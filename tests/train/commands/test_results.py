@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from reid_models import Description, InputSpec, build, save_encoder
 from train.cli import main
 
 SMALL = ["height=64", "width=32", "workers=0", "epochs=1", "optimizer=sgd", "precision=fp32"]
@@ -22,7 +24,7 @@ def test_the_page(
     page = tmp_path / "RESULTS.md"
     changes = [part for change in SMALL for part in ("--set", change)]
     options = ["--out", tmp_path / "runs", "--data", market, "--seeds", "2", "--page", page]
-    arguments = ["camtrail-train", "results", *map(str, options), *changes]
+    arguments = ["camtrail-train", "results", "supervised", *map(str, options), *changes]
     monkeypatch.setattr(sys, "argv", arguments)
     for _ in range(2):
         with pytest.raises(SystemExit) as ended:
@@ -42,5 +44,95 @@ def test_the_page(
     assert all("±" in row for row in rows[2:5])
     assert "48 images of 8 identities" in text
     assert "8 queries and 16 gallery images of 4 other identities" in text
-    assert f"camtrail-train results --out {tmp_path / 'runs'}" in text
+    assert f"camtrail-train results supervised --out {tmp_path / 'runs'}" in text
     assert captured.out.endswith(text)
+
+
+def test_the_generative_part(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate.rows import Training
+    from train.results import generative
+
+    size = ("height=64", "width=32", "workers=0", "precision=fp32", "warmup_epochs=1")
+    easy = ("epochs=15", "augmentation.another_camera=0", "augmentation.erase=0")
+    easy += ("arguments.dimension=32", "identities_per_batch=4", "images_per_identity=3")
+    gan = (
+        "identities_per_batch=4",
+        "images_per_identity=2",
+        "epochs=1",
+        "steps=1",
+        "arguments.dimension=16",
+        "generator.width=1",
+    )
+    gan += ("discriminator.width=1", "feed_from=0", "pictures=0")
+    dcgan = (
+        "identities_per_batch=4",
+        "epochs=1",
+        "features.epochs=1",
+        "arguments.dimension=16",
+        "clusters=2",
+    )
+    dcgan += ("dcgan.size=16", "dcgan.width=1", "dcgan.batch=2", "dcgan.epochs=1")
+    loss = "image_reconstruction=l1+mse"
+    rows = {
+        "baseline": Training("baseline", (*size, *easy), keeps_checkpoint=True),
+        "DG-Net, l1": Training("dgnet", (*size, *gan), keeps_checkpoint=True),
+        "DG-Net, l1+mse": Training("dgnet", (*size, *gan, loss), keeps_checkpoint=True),
+    }
+    monkeypatch.setattr(generative, "DGNET", rows)
+    sparse = (*size, *dcgan, "generated=9")
+    labels = {
+        "real images alone": Training("slsr", (*size, *dcgan, "generated=0")),
+        "LSRO": Training("slsr", (*sparse, "generated_labels=uniform")),
+        "SLSR": Training("slsr", sparse),
+    }
+    monkeypatch.setattr(generative, "SLSR", labels)
+    page, judge = tmp_path / "RESULTS.md", tmp_path / "judge.safetensors"
+    page.write_text("# Supervised methods on simulated people\n\nkept\n")
+    torch.manual_seed(0)
+    made = {"architecture": "stripenet", "arguments": {"dimension": 16}, "dimension": 16}
+    spec = InputSpec(height=64, width=32)
+    network = build("stripenet", dimension=16).eval()
+    save_encoder(judge, network, Description(input=spec, trained_on="nothing", **made))
+    options = ["--out", tmp_path / "runs", "--data", market, "--seeds", "1", "--page", page]
+    arguments = ["results", "generative", *map(str, options), "--judge", str(judge)]
+    for _ in range(2):
+        monkeypatch.setattr(sys, "argv", ["camtrail-train", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0, capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.count("a DCGAN on the") == 2  # of two clusters, for both labels and both calls
+    text = page.read_text()
+    assert text.startswith("# Supervised methods on simulated people\n\nkept\n\n# Generative")
+    assert text.count("# Generative methods") == 1
+    figures = {
+        line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    }
+    assert list(figures)[1:4] == list(rows)
+    assert figures["baseline"][3:] == ["-", "-", "-"]
+    for name in list(rows)[1:]:
+        distances = [float(cell.split(" ±")[0]) for cell in figures[name][3:]]
+        assert len(distances) == 3
+        assert all(value >= 0 for value in distances)
+    assert set(labels) < set(figures)
+
+
+def test_the_generative_part_needs_a_judge(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--out", str(tmp_path / "runs"), "--data", str(market)]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", "results", "generative", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "needs --judge ENCODER" in capsys.readouterr().err

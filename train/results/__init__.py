@@ -1,0 +1,1 @@
+"""The figures of ``RESULTS.md``, each part measured by one command."""

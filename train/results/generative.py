@@ -1,0 +1,127 @@
+"""DG-Net by several reconstruction losses, and SLSR, each beside a baseline that saw as many real
+images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reid_models import Encoder
+from train.ablate.rows import Study, Trained, Training, trained
+from train.data import DataSet
+from train.files import write_text
+from train.generation.quality import EncoderJudge, quality
+from train.generation.write import load_generator
+from train.results.page import closing, minutes, opening, spread, table
+from train.run import ENCODER
+
+_SIZE = ("height=64", "width=32")
+_BASELINE = "baseline"
+_REAL, _LSRO, _SLSR = "real images alone", "LSRO", "SLSR"
+_LOSSES = ("l1", "l1+mse", "l1+rmse", "l1+cosine")
+
+DGNET: dict[str, Training] = {
+    _BASELINE: Training("baseline", (*_SIZE, "epochs=9", "warmup_epochs=1"), keeps_checkpoint=True),
+    **{
+        f"DG-Net, {loss}": Training(
+            "dgnet",
+            (
+                "identities_per_batch=8",
+                "steps=200",
+                "epochs=20",
+                "feed_from=8",
+                "feed_ramp=2",
+                "precision=fp32",
+                f"image_reconstruction={loss}",
+                f"code_reconstruction={loss}",
+            ),
+            keeps_checkpoint=True,
+        )
+        for loss in _LOSSES
+    },
+}
+_SHORT = (*_SIZE, "epochs=9", "features.epochs=9", "dcgan.epochs=15", "warmup_epochs=1")
+SLSR: dict[str, Training] = {
+    _REAL: Training("slsr", (*_SHORT, "generated=0", "noise_layer=none")),
+    _LSRO: Training("slsr", (*_SHORT, "generated_labels=uniform", "noise_layer=none")),
+    _SLSR: Training("slsr", (*_SHORT, "generated_labels=sparse", "noise_layer=feature")),
+}
+
+
+def generative(data: DataSet, out: Path, seeds: Sequence[int], command: str, judge: Encoder) -> str:
+    """The part of the page, after every training that is not done yet.
+
+    Args:
+        judge: an encoder that no DG-Net here trained.
+        data, out, seeds, command: as of `train.results.supervised.supervised`.
+    """
+    studies = [Study(data, out, "default", (), seed, command) for seed in seeds]
+    runs: dict[str, list[Trained]] = {name: [] for name in (*DGNET, *SLSR)}
+    for name in DGNET:
+        for place, study in enumerate(studies):
+            runs[name].append(_with_teacher(study, name, runs[_BASELINE][place:]))
+    for study in studies:
+        maker: Trained | None = None
+        for name, training in SLSR.items():
+            if maker is not None:  # the labels of the same images
+                taken = (*training.changes, f"images_from={maker.folder}")
+                training = replace(training, changes=taken)
+            run = trained(study, training)
+            maker = run if (run.folder / "steps").is_dir() else maker
+            runs[name].append(run)
+    images = [_dgnet_row(name, runs[name], judge) for name in DGNET]
+    labels = [_row(name, runs[name]) for name in SLSR]
+    record = runs[_BASELINE][0].record
+    heads = ["Rank-1", "mAP", "minutes"]
+    shown = [*heads, "Fréchet distance", "of blurred images", "recognised"]
+    return f"""{opening("Generative methods", record, data, seeds)}\
+A baseline sees as many real images as its DG-Net. Fréchet distances are in the space of the \
+encoder {judge.fingerprint[:8]}, which none of them trained: from other real images to \
+cross-identity images, and to real images blurred by a Gaussian of 2 pixels at 64 pixels of \
+height. Recognised: the share of cross-identity images whose nearest real image shows the person \
+who gave the appearance, by the same encoder.
+
+{table(["", *shown], images)}
+
+LSRO and SLSR learn from the same generated images, with other labels.
+
+{table(["", *heads], labels)}
+
+{closing(command, record, {**DGNET, **SLSR})}"""
+
+
+def _with_teacher(study: Study, name: str, baselines: Sequence[Trained]) -> Trained:
+    """A training of the first table; the baseline of its seed teaches a DG-Net."""
+    training = DGNET[name]
+    if baselines:
+        teacher = f"teacher={baselines[0].folder / ENCODER}"
+        training = replace(training, changes=(*training.changes, teacher))
+    return trained(study, training)
+
+
+def _row(name: str, runs: Sequence[Trained]) -> list[str]:
+    rates = [spread([run.record["metrics"][key] for run in runs]) for key in ("rank1", "map")]
+    return [name, *rates, minutes([run.record["seconds"]["training"] for run in runs])]
+
+
+def _dgnet_row(name: str, runs: Sequence[Trained], judge: Encoder) -> list[str]:
+    row = _row(name, runs)
+    if name == _BASELINE:
+        return [*row, "-", "-", "-"]
+    found = [_quality(run, judge) for run in runs]
+    distances = [spread([float(f[key]) for f in found], 1, 4) for key in ("generated", "blurred")]
+    return [*row, *distances, spread([float(f["recognised"]) for f in found])]
+
+
+def _quality(run: Trained, judge: Encoder) -> dict[str, Any]:
+    """Measured once by each judge."""
+    file = run.folder / f"quality-{judge.fingerprint[:8]}.json"
+    if not file.is_file():
+        generator, spec = load_generator(run.folder)
+        found = quality(generator, spec, run.data.train, EncoderJudge(judge), run.record["seed"])
+        write_text(file, json.dumps(found, indent=2) + "\n")
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
