@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from reid_models import load_encoder
 from train.data import DataSet
 from train.errors import TrainError
+from train.methods.supervised import EncoderSettings
 from train.run import ENCODER
 from train.tracklets import POOLINGS, evaluate_tracklets
 
@@ -29,16 +30,20 @@ class Recipe:
         changes: of the preset.
         source: the document and the table.
         figures: by kind of data set and, where it has several, version.
+        needs: settings that the preset leaves open and the recipe cannot do without, each with an
+            example.
     """
 
     method: str
     changes: tuple[str, ...]
     source: str
     figures: dict[tuple[str, str], Figures]
+    needs: dict[str, str] = field(default_factory=dict)
 
 
 _LABELED, _DETECTED = "new protocol, labeled", "new protocol, detected"
 _YAN = "Yan et al., Beyond Triplet Loss (2022), tables II and III"
+_CHEN = "H. Chen, Towards unsupervised person re-identification (2022)"
 _AINAM = "Ainam et al., Sparse Label Smoothing, tables 4 and 6"
 
 RECIPES = {
@@ -72,7 +77,7 @@ RECIPES = {
     "scr": Recipe(
         "scr",
         (),
-        "H. Chen, Towards unsupervised person re-identification (2022), tables 3.6 to 3.8",
+        f"{_CHEN}, tables 3.6 to 3.8",
         {
             ("market1501", ""): Figures(0.957, 0.890),
             ("dukemtmc", ""): Figures(0.911, 0.814),
@@ -115,6 +120,36 @@ RECIPES = {
             ("dukemtmc", ""): Figures(0.8294, 0.6778),
         },
     ),
+    "ice": Recipe(
+        "ice",
+        (),
+        f"{_CHEN}, table 6.7, ICE (aware)",
+        {
+            ("market1501", ""): Figures(0.938, 0.823),
+            ("dukemtmc", ""): Figures(0.833, 0.699),
+            ("msmt17", "version 1"): Figures(0.702, 0.389),
+        },
+    ),
+    "abmt": Recipe(
+        "abmt",
+        (),
+        f"{_CHEN}, table 4.2, without source pre-training",
+        {
+            ("market1501", ""): Figures(0.826, 0.651),
+            ("dukemtmc", ""): Figures(0.777, 0.631),
+        },
+    ),
+    # From each other: the document has two rows for MSMT17, one for each of these as its source.
+    "abmt-uda": Recipe(
+        "abmt",
+        (),
+        f"{_CHEN}, table 4.1, Duke to Market or Market to Duke",
+        {
+            ("market1501", ""): Figures(0.925, 0.783),
+            ("dukemtmc", ""): Figures(0.820, 0.691),
+        },
+        {"source": "the labelled data market1501:/data/Market-1501-v15.09.15"},
+    ),
 }
 
 
@@ -127,6 +162,13 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise TrainError(f"unknown recipe {name!r}; known are: {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def check_complete(name: str, settings: EncoderSettings) -> None:
+    """Raises `TrainError` where a setting that the recipe of that name needs was left open."""
+    for key, example in recipe(name).needs.items():
+        if getattr(settings, key) is None:
+            raise TrainError(f"{name} needs {key}: add --set {key}=..., for example {example}")
 
 
 def published(chosen: Recipe, data: DataSet) -> Figures | None:

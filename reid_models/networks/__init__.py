@@ -19,6 +19,7 @@ resnet50(_ibn_a)          23.51 2048          4.05
 resnet101(_ibn_a)         42.50 2048          6.48
 scr                       69.86 3328          9.31
 dgnet                     31.90 1024          2.68
+asymmetric                42.94 4096          6.53
 ================= ============= ==== =============
 """
 
@@ -30,6 +31,7 @@ from functools import partial
 from typing import Any
 
 from reid_models.errors import EncoderError
+from reid_models.networks.asymmetric import asymmetric
 from reid_models.networks.densenet import densenet121
 from reid_models.networks.dgnet import dgnet
 from reid_models.networks.network import Network
@@ -46,6 +48,7 @@ _BUILDERS: dict[str, Callable[..., Network]] = {
     "osnet_x0_25": partial(osnet, "osnet_x0_25", 0.25),
     "scr": scr,
     "dgnet": dgnet,
+    "asymmetric": asymmetric,
 }
 
 

@@ -25,6 +25,8 @@ METHODS = {
     "dgnet": "Train an encoder and a generator of people together (DG-Net); needs a teacher.",
     "slsr": "Train an encoder on real images and on images generated for clusters of them (SLSR).",
     "ice": "Train an encoder without labels: clusters, proxies and instance contrasts (ICE).",
+    "abmt": "Train an encoder without labels, or adapt one to them from a source that has some "
+    "(ABMT).",
 }
 _EXAMPLES = {"dgnet": "teacher=runs/teacher/encoder.safetensors"}  # what it cannot do without
 Preset = Annotated[

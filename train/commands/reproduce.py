@@ -26,7 +26,9 @@ def reproduce(
     method: Annotated[
         str,
         typer.Option(
-            "--method", help="baseline, fidi, scr, dgnet, dgnet-fused, slsr or slsr-densenet."
+            "--method",
+            help="baseline, fidi, scr, dgnet, dgnet-fused, slsr, slsr-densenet, ice, abmt or "
+            "abmt-uda.",
         ),
     ],
     out: Out,
@@ -39,13 +41,15 @@ def reproduce(
 
     camtrail-train reproduce market1501:/data/Market-1501-v15.09.15 --method fidi --out runs/fidi
 
-    dgnet and dgnet-fused need a teacher of the same data: --set teacher=RUN/encoder.safetensors.
+    dgnet and dgnet-fused need a teacher of the same data: --set teacher=RUN/encoder.safetensors;
+    abmt-uda needs other data that are labelled: --set source=dukemtmc:/data/DukeMTMC-reID.
     """
-    from train.reproduce import measured, published, recipe
+    from train.reproduce import check_complete, measured, published, recipe
     from train.run import method_settings, train_encoder
 
     chosen = recipe(method)
     settings = method_settings(chosen.method, "paper", [*chosen.changes, *(changes or [])])
+    check_complete(method, settings)
     opened = open_to_measure(data)
     result = train_encoder(chosen.method, opened, out, settings, seed, resume, command_line())
     if not result:  # of several processes the first has it

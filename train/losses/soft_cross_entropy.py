@@ -15,5 +15,5 @@ class SoftCrossEntropy(nn.Module):
     """
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        wanted = teacher.detach().softmax(dim=1)
+        wanted = teacher.detach().to(student.dtype).softmax(dim=1)
         return -(wanted * F.log_softmax(student, dim=1)).sum(dim=1).mean()

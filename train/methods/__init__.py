@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from train.data import Sample
 from train.errors import TrainError
 from train.loop import Method
+from train.methods.abmt import AbmtMethod, AbmtSettings, abmt_after_source
 from train.methods.baseline import BaselineMethod, BaselineSettings
 from train.methods.dgnet import DGNetSettings
 from train.methods.dgnet_offline import make_dgnet
@@ -42,6 +43,7 @@ METHODS = {
     "dgnet": Kind(make_dgnet, DGNetSettings),
     "slsr": Kind(SlsrMethod, SlsrSettings, slsr_after_steps),
     "ice": Kind(IceMethod, IceSettings, judged(IceMethod)),
+    "abmt": Kind(AbmtMethod, AbmtSettings, abmt_after_source),
 }
 
 

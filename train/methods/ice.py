@@ -31,6 +31,7 @@ from train.methods.unsupervised import (
     Unsupervised,
     UnsupervisedSettings,
 )
+from train.unsupervised.clustering import cluster_means
 
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
@@ -85,7 +86,7 @@ class IceMethod(Unsupervised):
         trained_on: str,
         judge: Judge | None = None,
     ) -> None:
-        self._weights = settings
+        self._chosen = settings
         super().__init__(settings, samples, seed, trained_on, judge)
         self._aware = settings.lambda_camera > 0 and len(set(self.cameras.tolist())) > 1
         if settings.lambda_camera and not self._aware:
@@ -102,17 +103,17 @@ class IceMethod(Unsupervised):
         self._camera_proxies = CameraProxies(torch.empty(0), torch.empty(0), torch.empty(0))
 
     def views(self, spec: InputSpec) -> Dataset[tuple[Tensor, int]]:
-        return ThreeViews(self.samples, spec, self._weights.augmentation)
+        return ThreeViews(self.samples, spec, self._chosen.augmentation)
 
     def begin(self, rows: FloatArray, labels: IntArray) -> None:
         device = self.teacher.steps.device
-        self._proxies = cluster_means(rows, labels).to(device)
+        self._proxies = torch.from_numpy(cluster_means(rows, labels)).to(device)
         self._camera_proxies = CameraProxies(
             *(part.to(device) for part in camera_means(rows, labels, self.cameras.numpy()))
         )
 
     def losses(self, images: Tensor, labels: Tensor, cameras: Tensor) -> dict[str, Tensor]:
-        weights = self._weights
+        weights = self._chosen
         first, second, plain = images.chunk(3, dim=1)
         online = self.models["model"](first)
         proxy = self._proxy_loss(online, self._proxies, labels)
@@ -121,21 +122,14 @@ class IceMethod(Unsupervised):
             camera = self._camera_loss(online, labels, cameras, self._camera_proxies)
             found |= {"loss": found["loss"] + weights.lambda_camera * camera, "camera": camera}
         if weights.lambda_hard or weights.lambda_soft:
-            momentum = self.models["teacher"](second)
+            momentum = self.ask_teacher(second)
         if weights.lambda_hard:
             hard = self._hard_loss(online, momentum, labels)
             found |= {"loss": found["loss"] + weights.lambda_hard * hard, "hard": hard}
         if weights.lambda_soft:
-            soft = self._soft_loss(online, momentum, self.models["teacher"](plain))
+            soft = self._soft_loss(online, momentum, self.ask_teacher(plain))
             found |= {"loss": found["loss"] + weights.lambda_soft * soft, "soft": soft}
         return found
-
-
-def cluster_means(rows: FloatArray, labels: IntArray) -> Tensor:
-    """The mean row of each cluster, (C, D) (equation 6.4); labels from 0, -1 for none."""
-    means = np.zeros((labels.max() + 1, rows.shape[1]), rows.dtype)
-    np.add.at(means, labels[labels >= 0], rows[labels >= 0])
-    return torch.from_numpy(means / np.bincount(labels[labels >= 0])[:, None].astype(rows.dtype))
 
 
 def camera_means(rows: FloatArray, labels: IntArray, cameras: IntArray) -> CameraProxies:
@@ -145,4 +139,5 @@ def camera_means(rows: FloatArray, labels: IntArray, cameras: IntArray) -> Camer
     numbers = np.full(len(labels), -1, np.int64)
     numbers[labels >= 0] = group
     of_cluster, of_camera = (torch.from_numpy(column.copy()) for column in kinds.T)
-    return CameraProxies(cluster_means(rows, numbers), of_cluster, of_camera)
+    means = torch.from_numpy(cluster_means(rows, numbers))
+    return CameraProxies(means, of_cluster, of_camera)

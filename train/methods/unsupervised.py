@@ -6,12 +6,13 @@ import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast, broadcast_object_list
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -109,6 +110,7 @@ class Unsupervised(Method):
             flip=settings.flip,
             trained_on=trained_on,
         )
+        self._accelerator: Accelerator | None = None
         self._whole: WholeSet | None = None
         self._labels = torch.empty(0, dtype=torch.int64)
         self._figures: dict[str, Tensor] = {}
@@ -138,6 +140,12 @@ class Unsupervised(Method):
         """Embeddings of a source that take part in the clustering as neighbours."""
         return None
 
+    def ask_teacher(self, *inputs: Any) -> Any:
+        """What the teacher says, in the precision of the run; no gradient reaches it."""
+        assert self._accelerator is not None  # `before_epoch` comes first
+        with self._accelerator.autocast():
+            return self.models["teacher"](*inputs)
+
     def source(self, epoch: int) -> Source:
         return self._source
 
@@ -150,13 +158,14 @@ class Unsupervised(Method):
         self.teacher.follow(self.model)
 
     def before_epoch(self, loop: Loop) -> None:
-        accelerator = loop.accelerator
+        accelerator = self._accelerator = loop.accelerator
         if self._whole is None:
             self._whole = self.whole_set(self.samples, accelerator)
             if accelerator.is_main_process:
                 self._look_at_images()
         self.teacher.eval()
-        rows, others = self._whole.embed(self.network), self.others(loop)
+        broadcast(list(self.teacher.buffers()))  # each process has seen other batches
+        rows, others = self._whole.embed(self.network, loop.epoch), self.others(loop)
         labels = self._clusters(rows, others, accelerator)
         note = self._draws.renew(labels, loop.epoch)
         if note and accelerator.is_main_process:
@@ -218,11 +227,12 @@ def judged(method: type[Unsupervised]) -> Callable[[Steps], Callable[..., Unsupe
     """For `train.methods.Kind`: the method, whose clusters are compared with the data's own
     identities. The comparison is reported and nothing else; the method never sees them."""
 
-    def with_judge(run: Steps) -> Callable[..., Unsupervised]:
-        truth = [sample.identity for sample in run.samples]
-        return partial(method, judge=partial(cluster_quality, truth))
+    return lambda run: partial(method, judge=judge_of(run))
 
-    return with_judge
+
+def judge_of(run: Steps) -> Judge:
+    """Compares clusters with the data's own identities."""
+    return partial(cluster_quality, [sample.identity for sample in run.samples])
 
 
 class _ClusterDraws:

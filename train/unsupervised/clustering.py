@@ -20,6 +20,7 @@ from train.unsupervised.tracklets import Tracklets
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 OUTLIER = -1
+_LEAST = 1e-6
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -64,11 +65,12 @@ def pseudo_labels(
     radius = settings.eps
     if radius is None:
         assert settings.rho is not None  # `_one_radius`
-        radius = density_radius(distances, settings.rho)
+        # Copies of images are at distance 0; DBSCAN wants a radius above that.
+        radius = max(density_radius(distances, settings.rho), _LEAST)
     if tracklets is not None:
         distances = tracklets.constrain(distances)
     labels = cluster(distances, radius, settings.min_samples)
-    return labels if tracklets is None else numbered(tracklets.repair(labels))
+    return labels if tracklets is None else settled(tracklets.repair(labels), settings.min_samples)
 
 
 def density_radius(distances: sparse.csr_array, rho: float) -> float:
@@ -90,7 +92,7 @@ def cluster(distances: sparse.csr_array, eps: float, min_samples: int) -> IntArr
     """DBSCAN (Ester et al., 1996) on sparse distances; a cluster for each row, or `OUTLIER`.
 
     A cluster that has lost so much of its border to another that fewer than ``min_samples`` are
-    left is dissolved, so that there are never more than N / ``min_samples``.
+    left is dissolved, so that there are at most N / ``min_samples``.
 
     Args:
         distances: (N, N), symmetric, the zeros of the diagonal stored; what is not stored is far.
@@ -103,18 +105,22 @@ def cluster(distances: sparse.csr_array, eps: float, min_samples: int) -> IntArr
 
     graph = sort_graph_by_row_values(sparse.csr_matrix(distances), warn_when_not_sorted=False)
     found = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit_predict(graph)
-    labels = np.asarray(found, np.int64)
-    sizes = np.bincount(labels[labels != OUTLIER])
-    labels[np.isin(labels, np.flatnonzero(sizes < min_samples))] = OUTLIER
-    return numbered(labels)
+    return settled(np.asarray(found, np.int64), min_samples)
 
 
-def numbered(labels: IntArray) -> IntArray:
-    """The same clusters, numbered from 0 without gaps in the order of their first images."""
-    chosen = labels != OUTLIER
-    _, first, group = np.unique(labels[chosen], return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
+def settled(labels: IntArray, min_samples: int) -> IntArray:
+    """The clusters of at least ``min_samples`` images, numbered from 0 without gaps in the order
+    of their first images."""
+    names, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    kept = (names != OUTLIER) & (sizes >= min_samples)
     result = np.full(len(labels), OUTLIER, np.int64)
-    result[chosen] = rank[group]
+    for number, name in enumerate(names[kept][np.argsort(first[kept])]):
+        result[labels == name] = number
     return result
+
+
+def cluster_means(rows: FloatArray, labels: IntArray) -> FloatArray:
+    """The mean row of each cluster, (C, D) (equation 6.4); labels from 0, -1 for none."""
+    means = np.zeros((labels.max() + 1, rows.shape[1]), rows.dtype)
+    np.add.at(means, labels[labels >= 0], rows[labels >= 0])
+    return np.asarray(means / np.bincount(labels[labels >= 0])[:, None], rows.dtype)

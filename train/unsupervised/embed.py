@@ -14,6 +14,7 @@ from reid_models import InputSpec
 from train.data import Augmentation, Crops, Sample
 from train.loop import Source
 from train.loop.loader import Loader
+from train.loop.progress import Progress
 from train.losses.similarity import unit_rows
 
 _BATCH = 128  # over all processes, a little more where they are many
@@ -44,17 +45,21 @@ class WholeSet:
         )
 
     @torch.no_grad()
-    def embed(self, network: Callable[[Tensor], Tensor]) -> npt.NDArray[np.float32]:
+    def embed(self, network: Callable[[Tensor], Tensor], epoch: int) -> npt.NDArray[np.float32]:
         """Rows of length 1, (N, D), the same in every process.
 
         Args:
             network: images (B, 3, H, W) to embeddings (B, D), in evaluation mode.
+            epoch: that it is done for, to show how far it is.
         """
         parts = []
-        for batch in self._loader:
+        progress = Progress(epoch, len(self._loader), self._accelerator.is_main_process)
+        for number, batch in enumerate(self._loader, start=1):
             with self._accelerator.autocast():
                 rows = network(batch.images)
             parts.append(self._accelerator.gather(unit_rows(rows)).cpu())
+            progress.step(number)
+        progress.close()
         return torch.cat(parts)[: self._count].numpy()
 
 

@@ -36,12 +36,13 @@ class Teacher(nn.Module):
     def follow(self, original: nn.Module) -> None:
         """Call after each change of the original's weights."""
         self.steps += 1
-        steps = int(self.steps)
-        kept = min(self._momentum, steps / (steps + 1)) if self._ramp else self._momentum
+        change: Tensor | float = 1 - self._momentum
+        if self._ramp:  # on the device, which need not wait for it
+            change = (1 / (self.steps + 1)).clamp(min=change)
         theirs = original.state_dict()
         for name, value in self.model.state_dict().items():
             if value.is_floating_point():
-                value.lerp_(theirs[name], 1 - kept)
+                value.lerp_(theirs[name], change)
             else:
                 value.copy_(theirs[name])
 

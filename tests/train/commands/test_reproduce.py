@@ -80,6 +80,7 @@ def test_a_data_set_without_a_published_row(
     [
         (["x", "--method", "pcb"], "unknown recipe 'pcb'; known are: baseline, fidi, scr"),
         (["x", "--method", "scr"], "x: no such folder"),
+        (["x", "--method", "abmt-uda"], "abmt-uda needs source: add --set source="),
     ],
 )
 def test_mistakes(
@@ -108,6 +109,14 @@ def test_the_two_networks_of_slsr() -> None:
         s = method_settings(recipe.method, "paper", recipe.changes)
         found.append((s.architecture, s.height, s.width, recipe.figures["market1501", ""].rank1))
     assert found == [("resnet50", 224, 224, 0.8916), ("densenet121", 256, 128, 0.9243)]
+
+
+def test_the_methods_without_labels() -> None:
+    rows = {name: RECIPES[name].figures["market1501", ""] for name in ("ice", "abmt", "abmt-uda")}
+    assert rows == {"ice": (0.938, 0.823), "abmt": (0.826, 0.651), "abmt-uda": (0.925, 0.783)}
+    for name in rows:
+        s = method_settings(RECIPES[name].method, "paper", RECIPES[name].changes)
+        assert (s.height, s.width, s.weights) == (256, 128, "imagenet")
 
 
 def test_dgnet_and_its_fused_losses_differ_in_these_alone() -> None:

@@ -19,8 +19,9 @@ from train.errors import TrainError
 from train.loop.accelerator import make_accelerator
 from train.loop.loop import Loop
 from train.losses import HardInstanceContrast, ProxyContrast, SoftInstanceConsistency
-from train.methods.ice import IceMethod, IceSettings, camera_means, cluster_means
+from train.methods.ice import IceMethod, IceSettings, camera_means
 from train.run import method_settings, train_encoder
+from train.unsupervised.clustering import cluster_means
 from train.unsupervised.quality import cluster_quality
 
 SIZES = ["arguments.dimension=32", "clustering.eps=0.6"]
@@ -36,7 +37,11 @@ def begun(market: Path, out: Path, *changes: str) -> tuple[IceMethod, Loop]:
     """A method whose first epoch can begin."""
     torch.manual_seed(1)
     chosen = settings(*changes)
-    method = IceMethod(chosen, load_folder(market, "m").train, 0, "")
+    samples = [  # a tracklet is three images of one person in one camera
+        sample._replace(tracklet=number // 3, time=float(number))
+        for number, sample in enumerate(load_folder(market, "m").train)
+    ]
+    method = IceMethod(chosen, samples, 0, "")
     loop = Loop(method, chosen, 0, out, {}, make_accelerator("fp32"))
     loop.epoch = 1
     method.before_epoch(loop)
@@ -96,6 +101,13 @@ def test_batches_are_of_clusters(market: Path, tmp_path: Path) -> None:
     assert not torch.equal(again[:3], first)
 
 
+def test_tracklets_are_kept_together(market: Path, tmp_path: Path) -> None:
+    method, _ = begun(market, tmp_path, "clustering.tracklets=true")
+    labels = method._labels.view(-1, 3)
+    assert (labels == labels[:, :1]).all()
+    assert (labels >= 0).any()
+
+
 def test_a_run(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, out = load_folder(market, "m"), tmp_path / "run"
     result = train_encoder("ice", data, out, settings("pictures=2"), seed=1)
@@ -110,7 +122,7 @@ def test_a_run(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert encoder.description.trained_on == "m, 48 images without labels, method ice, seed 1"
     # it is the momentum encoder that is kept, in half precision
     learnt, (kept, _) = weights(out), read_encoder(out / "encoder.safetensors")
-    for name, value in kept.state_dict().items():
+    for name, value in kept.named_parameters():
         followed = learnt[f"teacher.model.{name}"]
         torch.testing.assert_close(value, followed, atol=1e-4, rtol=1e-3)
     assert (

@@ -11,8 +11,8 @@ from train.unsupervised.clustering import (
     ClusteringSettings,
     cluster,
     density_radius,
-    numbered,
     pseudo_labels,
+    settled,
 )
 
 
@@ -119,13 +119,20 @@ def test_copies_of_one_image_are_one_cluster() -> None:
     assert labels[30] not in (*labels[:30], -1)
 
 
+def test_copies_leave_a_radius_to_look_in() -> None:
+    features = np.repeat(people(9, 0.2, count=3, images=1), 8, axis=0)
+    labels = pseudo_labels(features, settings(eps=None, rho=0.01))
+    assert groups(labels) == [list(range(start, start + 8)) for start in (0, 8, 16)]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_fewer_images_than_neighbours(count: int) -> None:
     assert pseudo_labels(people(8, 0.1, 1, count), settings()).tolist() == [-1] * count
 
 
 def test_numbers_follow_the_first_images() -> None:
-    assert numbered(np.array([5, -1, 2, 5, 9, 2])).tolist() == [0, -1, 1, 0, 2, 1]
+    assert settled(np.array([5, -1, 2, 5, 9, 2]), 1).tolist() == [0, -1, 1, 0, 2, 1]
+    assert settled(np.array([9, 5, -1, 2, 5, 2]), 2).tolist() == [-1, 0, -1, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
