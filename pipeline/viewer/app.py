@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
-from pipeline.viewer import api, clips, corrections, events, live, pages, search
+from pipeline.viewer import api, clips, corrections, events, live, pages, review, search
 from pipeline.viewer.access import routes
 from pipeline.viewer.access.access import Access, TooOftenError
 from pipeline.viewer.access.gate import Gate, by_method
@@ -57,6 +57,7 @@ def create_app(site: Site) -> FastAPI:
         api.router,
         clips.router,
         corrections.router,
+        review.router,
         events.router,
         live.router,
         pages.router,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import redis
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pipeline.author import logged_in
@@ -13,7 +14,10 @@ from pipeline.bus import Keys, NoAnswerError, ask, connect
 from pipeline.config import redact
 from pipeline.errors import CamtrailError
 from pipeline.viewer import models
-from pipeline.viewer.api import PREFIX, Here, Number
+from pipeline.viewer.access.asker import current
+from pipeline.viewer.access.gate import needs
+from pipeline.viewer.access.roles import Role
+from pipeline.viewer.api import LARGEST, PREFIX, Here, Limit, Number
 from pipeline.viewer.state import Viewer
 
 _MAX_TRACKLETS = 10_000
@@ -56,56 +60,114 @@ class Name(_Body):
     )
 
 
+class StaffMark(_Body):
+    """Whether somebody belongs to the house."""
+
+    staff: bool
+
+
+class Watch(_Body):
+    """Why somebody is watched for, perhaps empty; null: no more."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] | None
+
+
 class Corrected(BaseModel):
-    """Who is meant from now on: after a merge the older number, after a split the new one."""
+    """Who is meant from now on: after a merge the older number, after a split the new one.
+    ``correction`` is the number by which it can be taken back.
+    """
 
     identity: int
+    correction: int
 
 
-router = APIRouter(
-    prefix=f"{PREFIX}/identities",
-    tags=["corrections"],
-    responses={
-        409: {"model": models.Problem, "description": "The matcher refuses, and says why"},
-        503: {"model": models.Problem, "description": "No matcher runs, or it does not answer"},
-    },
-)
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    409: {"model": models.Problem, "description": "The matcher refuses, and says why"},
+    503: {"model": models.Problem, "description": "No matcher runs, or it does not answer"},
+}
+router = APIRouter(prefix=PREFIX, tags=["corrections"], responses=REFUSALS)
 
 
-@router.post("/{identity}/confirm")
+@router.post("/identities/{identity}/confirm")
 def confirm(here: Here, identity: Number, body: Confirmation) -> Corrected:
     """Somebody looked: these tracklets show one person. Nothing moves them any more."""
     keys = _keys(body.tracklets)
-    _ask(here, "confirm", {"identity": identity, "tracklets": keys})
-    return Corrected(identity=identity)
+    answer = ask_matcher(here, "confirm", {"identity": identity, "tracklets": keys})
+    return _corrected(answer, identity)
 
 
-@router.post("/{identity}/merge")
+@router.post("/identities/{identity}/merge")
 def merge(here: Here, identity: Number, body: Merger) -> Corrected:
     """Two identities are one person. Refused where they were in two places at once."""
-    answer = _ask(here, "merge", {"identities": [identity, body.other]})
-    return Corrected(identity=answer["identity"])
+    answer = ask_matcher(here, "merge", {"identities": [identity, body.other]})
+    return _corrected(answer, answer["identity"])
 
 
-@router.post("/{identity}/split")
+@router.post("/identities/{identity}/split")
 def split(here: Here, identity: Number, body: Separation) -> Corrected:
     """Some tracklets show somebody else, who gets a new number."""
     keys = _keys(body.tracklets)
-    answer = _ask(here, "split", {"identity": identity, "tracklets": keys})
-    return Corrected(identity=answer["new"])
+    answer = ask_matcher(here, "split", {"identity": identity, "tracklets": keys})
+    return _corrected(answer, answer["new"])
 
 
-@router.put("/{identity}/name")
+@router.put("/identities/{identity}/name")
 def rename(here: Here, identity: Number, body: Name) -> Corrected:
     """Gives somebody a name."""
-    _ask(here, "rename", {"identity": identity, "name": body.name})
-    return Corrected(identity=identity)
+    answer = ask_matcher(here, "rename", {"identity": identity, "name": body.name})
+    return _corrected(answer, identity)
 
 
-@router.delete("/{identity}", status_code=204)
+@router.put("/identities/{identity}/staff")
+def mark_staff(here: Here, identity: Number, body: StaffMark) -> Corrected:
+    """Marks somebody as staff, whom lists can leave out, or takes the mark away."""
+    answer = ask_matcher(here, "staff", {"identity": identity, "staff": body.staff})
+    return _corrected(answer, identity)
+
+
+@router.put("/identities/{identity}/watch")
+def watch(here: Here, identity: Number, body: Watch) -> Corrected:
+    """Puts somebody on the watch list, or takes them off."""
+    answer = ask_matcher(here, "watch", {"identity": identity, "reason": body.reason})
+    return _corrected(answer, identity)
+
+
+@router.delete("/identities/{identity}", status_code=204, dependencies=[needs(Role.ADMINISTRATOR)])
 def forget(here: Here, identity: Number) -> None:
     """Deletes all that is known of somebody. It cannot be undone."""
-    _ask(here, "forget", {"identity": identity})
+    ask_matcher(here, "forget", {"identity": identity})
+
+
+@router.get("/corrections", responses={503: {"model": models.Problem}})
+def list_corrections(
+    here: Here,
+    limit: Limit = 60,
+    after: Annotated[
+        int | None, Query(ge=1, le=LARGEST, description="`next` of the page before")
+    ] = None,
+) -> models.Corrections:
+    """What people corrected, the newest first."""
+    found = here.records.details.history(limit + 1, after)
+    page = found[:limit]
+    return models.Corrections(
+        corrections=[models.Correction(**asdict(change)) for change in page],
+        next=str(page[-1].number) if len(found) > limit else None,
+    )
+
+
+@router.post("/corrections/{correction}/undo")
+def undo(here: Here, correction: Number) -> Corrected:
+    """Takes a correction back: one's own, or as administrator any. Refused while a later one of
+    the same person holds.
+    """
+    administrator = current().role.may(Role.ADMINISTRATOR)
+    arguments = {"correction": correction, "administrator": administrator}
+    answer = ask_matcher(here, "undo", arguments)
+    return _corrected(answer, answer["identity"])
+
+
+def _corrected(answer: dict[str, Any], identity: int) -> Corrected:
+    return Corrected(identity=identity, correction=answer["correction"])
 
 
 def _keys(texts: list[str]) -> list[list[Any]]:
@@ -113,7 +175,12 @@ def _keys(texts: list[str]) -> list[list[Any]]:
     return [[camera, run, int(track)] for camera, run, track in parts]
 
 
-def _ask(here: Viewer, kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def ask_matcher(here: Viewer, kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the matcher answers, as whoever uses the viewer asks it.
+
+    Raises:
+        HTTPException: it refuses, or does not answer.
+    """
     if not here.health.cameras().matcher:
         raise HTTPException(
             503, f"no matcher runs: start the site, or use `camtrail {kind}` on its machine"

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Select, and_, func, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, select
 
 from pipeline.records import Path as TrackPath
 from pipeline.records import TrackletKey
-from pipeline.store import Correction
+from pipeline.store import Change, Correction
+from pipeline.store.changes import history
 from pipeline.store.packing import unpack_path
 from pipeline.store.schema import (
     corrections,
@@ -87,6 +88,31 @@ class Present(NamedTuple):
     end: float
 
 
+class Marks(NamedTuple):
+    """What people say of an identity: its name, whether it is staff, and why it is watched for
+    (None: it is not).
+    """
+
+    name: str | None
+    staff: bool
+    watched: str | None
+
+
+class Doubtful(NamedTuple):
+    """A tracklet on which the matcher nearly decided otherwise; ``doubt`` in (0, 1]. ``rival`` is
+    the identity that it nearly had.
+    """
+
+    tracklet: int
+    key: TrackletKey
+    identity: int
+    decision: str
+    similarity: float | None
+    runner_up: float | None
+    rival: int | None
+    doubt: float
+
+
 class Stay(NamedTuple):
     """A tracklet: whose it is (None: not decided), where, and from when to when."""
 
@@ -114,6 +140,36 @@ class Details:
         i = identities.c
         query = select(i.id, i.name).where(i.id.in_(numbers), i.name.is_not(None))
         return {row.id: row.name for row in self._all(query)}
+
+    def marks(self, numbers: Collection[int]) -> dict[int, Marks]:
+        """Of these identities."""
+        i = identities.c
+        query = select(i.id, i.name, i.staff, i.watched).where(i.id.in_(numbers))
+        return {row.id: Marks(row.name, row.staff, row.watched) for row in self._all(query)}
+
+    def staff(self) -> list[int]:
+        """The identities that belong to the house."""
+        query = select(identities.c.id).where(identities.c.staff)
+        return [row.id for row in self._all(query)]
+
+    def watched(self) -> list[int]:
+        """The identities that somebody watches for."""
+        query = select(identities.c.id).where(identities.c.watched.is_not(None))
+        return [row.id for row in self._all(query)]
+
+    def doubtful(self, limit: int) -> list[Doubtful]:
+        """Tracklets of which no person said anything, those nearest to the line first."""
+        return self._doubtful(tracklets.c.doubt.is_not(None), limit)
+
+    def doubt(self, tracklet: int) -> Doubtful | None:
+        """The same of one tracklet; None where there is none, or a person said something."""
+        found = self._doubtful(tracklets.c.id == tracklet, 1)
+        return found[0] if found else None
+
+    def history(self, limit: int, before: int | None) -> list[Change]:
+        """What people said, the newest first, and before the change of this number."""
+        with self._engine.connect() as connection:
+            return history(connection, limit, before)
 
     def best_crops(self, numbers: Collection[int]) -> dict[int, CropName]:
         """The best picture of each identity."""
@@ -206,6 +262,30 @@ class Details:
         t = tracklets.c
         query = select(t.camera, t.run, t.track, t.identity).where(t.open, t.identity.is_not(None))
         return {TrackletKey(r.camera, r.run, r.track): r.identity for r in self._all(query)}
+
+    def _doubtful(self, which: ColumnElement[bool], limit: int) -> list[Doubtful]:
+        t = tracklets.c
+        said = exists().where(corrections.c.tracklet == t.id)
+        columns = (t.decision, t.similarity, t.runner_up, t.rival, t.doubt)
+        query = (
+            select(t.id, t.camera, t.run, t.track, t.identity, *columns)
+            .where(which, t.doubt.is_not(None), t.identity.is_not(None), ~said)
+            .order_by(t.doubt.desc(), t.id)
+            .limit(limit)
+        )
+        return [
+            Doubtful(
+                row.id,
+                TrackletKey(row.camera, row.run, row.track),
+                row.identity,
+                row.decision,
+                row.similarity,
+                row.runner_up,
+                row.rival,
+                row.doubt,
+            )
+            for row in self._all(query)
+        ]
 
     def _decisions(self, numbers: Sequence[int]) -> defaultdict[int, list[Decided]]:
         found: defaultdict[int, list[Decided]] = defaultdict(list)

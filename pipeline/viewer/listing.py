@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,6 +45,14 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True)
+class Marked:
+    """Identities that have a mark; ``wanted`` is whether these are asked for or all others."""
+
+    identities: Sequence[int]
+    wanted: bool
+
+
+@dataclass(frozen=True)
 class Page:
     """``rows`` count in what was paged; ``total`` is how many there are in all pages."""
 
@@ -70,6 +79,7 @@ def identities(
     seen: Mask | None,
     limit: int,
     after: str | None,
+    marked: Sequence[Marked] = (),
 ) -> Page:
     """A page of ``view.people``; with ``seen``, of those who have one of these visits.
 
@@ -80,6 +90,8 @@ def identities(
     chosen = np.ones(len(people.identity), bool)
     if seen is not None:
         chosen = np.isin(people.identity, view.visits["identity"][seen])
+    for mark in marked:
+        chosen &= np.isin(people.identity, mark.identities) == mark.wanted
     key = getattr(people, sort.value).astype(np.float64)
     return _page(key, people.identity, chosen, order, limit, after)
 

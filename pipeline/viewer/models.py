@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.store import Saying
 from pipeline.viewer.access.roles import Role
 
 
@@ -201,3 +202,55 @@ class Audit(_Model):
 
     lines: list[AuditLine]
     next: str | None
+
+
+class Correction(_Model):
+    """One thing that somebody said of identities."""
+
+    number: int
+    time: float
+    author: str
+    kind: Saying
+    identity: int
+    other: int | None = Field(description="who was merged into it, or split off it")
+    tracklets: int
+    undoes: int | None = Field(description="the correction that this one took back")
+    undone_by: int | None
+    undoable: bool = Field(description="unless a later correction of the same person holds")
+
+
+class Corrections(_Model):
+    """A page of them, the newest first."""
+
+    corrections: list[Correction]
+    next: str | None
+
+
+class Glimpse(_Model):
+    """One visit, as far as it helps to recognise somebody."""
+
+    camera: str
+    start: float
+    end: float
+    crops: list[str] = Field(description="addresses of pictures")
+
+
+class Question(_Model):
+    """Something of which the matcher is not sure: do these two show one person?"""
+
+    tracklet: int
+    identity: Identity = Field(description="whom the matcher says that the tracklet shows")
+    candidate: Identity = Field(description="whom the tracklet is to be compared with")
+    together: bool = Field(description="whether the matcher says that both are one person")
+    doubt: float = Field(description="in (0, 1]: 1 is right on the line")
+    similarity: float | None
+    runner_up: float | None
+    shown: Glimpse = Field(description="the tracklet")
+    others: list[Glimpse] = Field(description="visits of the candidate, the nearest in time")
+
+
+class Questions(_Model):
+    """The next questions; those whose answer changes most first."""
+
+    questions: list[Question]
+    total: int

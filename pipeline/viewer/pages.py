@@ -47,6 +47,18 @@ def search(here: Here) -> HTMLResponse:
     return _page(here, "search", "search")
 
 
+@router.get("/review")
+def review(here: Here) -> HTMLResponse:
+    """What the matcher is not sure of."""
+    return _page(here, "review", "review")
+
+
+@router.get("/corrections")
+def corrections(here: Here) -> HTMLResponse:
+    """What people corrected."""
+    return _page(here, "corrections", "review")
+
+
 @router.get("/live")
 def live(here: Here) -> HTMLResponse:
     """The cameras now."""

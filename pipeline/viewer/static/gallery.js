@@ -5,9 +5,12 @@ import { get } from "./api.js";
 import { card } from "./card.js";
 import { $, h, show } from "./dom.js";
 import { plural, typedTime } from "./format.js";
+import { mergeable, offerMerging } from "./merging.js";
 
 const PAGE = 60;
 const NEAR = "1500px 0px"; // around the window
+
+const WHOM = { others: { staff: false }, staff: { staff: true }, watched: { watched: true } };
 
 const gallery = $("gallery");
 const form = $("filters");
@@ -23,7 +26,7 @@ const near = new IntersectionObserver(
 
 function fill(page) {
   if (page.childElementCount) return;
-  page.append(...page.people.map((person) => h("li", {}, card(person))));
+  page.append(...page.people.map((person) => mergeable(person, card(person))));
   page.style.minHeight = "";
 }
 
@@ -42,6 +45,7 @@ function values() {
     camera: data.get("camera"),
     since: typedTime(data.get("since")),
     until: typedTime(data.get("until")),
+    ...WHOM[data.get("whom")],
   };
 }
 
@@ -89,7 +93,7 @@ function say(total) {
   $("count").textContent = plural(total, "person", "people");
   const filtered = [...new FormData(form)].some(([name, value]) => name !== "sort" && value);
   show($("clear"), filtered);
-  $("empty").textContent = filtered ? "Nobody was seen there then." : "Nobody was seen yet.";
+  $("empty").textContent = filtered ? "Nobody fits." : "Nobody was seen yet.";
   show($("empty"), total === 0);
 }
 
@@ -135,4 +139,5 @@ addEventListener("identities", ({ detail }) => {
   show($("fresh"), true);
 });
 
+offerMerging(() => read(true));
 read(true);

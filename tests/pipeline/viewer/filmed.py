@@ -35,7 +35,11 @@ def create(folder: Path, seconds: float = 14.0) -> Site:
         known.add(person)
         assignment = Assignment(update.key, person, decision, math.nan, math.nan, update.end)
         updates.append(update)
-        verdicts.append(Verdict(update.key, update.end, assignment, None, {"rule": "alike"}))
+        rival = min(known - {person}, default=None)
+        reason = {"rule": "alike"}
+        verdicts.append(
+            Verdict(update.key, update.end, assignment, None, reason, rival, round(0.9 / person, 3))
+        )
     updates[0] = replace(updates[0], ended=False)  # is still in view
     keys = [update.key for update in updates]
     outcome = Outcome(

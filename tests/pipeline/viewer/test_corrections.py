@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.config import Site
@@ -20,7 +21,7 @@ def test_split_and_merge_again(running: Running) -> None:
     assert [v["key"] for v in running.visits(new)] == [visits[0]["key"]]
     assert len(running.visits(one)) == len(visits) - 1
     back = client.post(f"{API}/identities/{new}/merge", json={"other": one})
-    assert back.json() == {"identity": one}
+    assert back.json()["identity"] == one
     running.await_(lambda: new not in running.people())
     assert len(running.visits(one)) == len(visits)
     gone = client.get(f"{API}/identities/{new}")
@@ -36,6 +37,84 @@ def test_name_and_confirm(running: Running) -> None:
     assert client.get(f"{API}/identities/{one}").json()["name"] is None
     assert client.post(f"{API}/identities/{one}/confirm", json={}).status_code == 200
     assert all(v["confirmed_by"] for v in running.visits(one))
+
+
+def test_what_was_done_is_undone(running: Running) -> None:
+    client, one = running.client, running.several()
+    visits = running.visits(one)
+    path = f"{API}/identities/{one}"
+    done = client.post(f"{path}/split", json={"tracklets": [visits[0]["key"]]}).json()
+    renamed = client.put(f"{path}/name", json={"name": "Grace"}).json()["correction"]
+    early = client.post(f"{API}/corrections/{done['correction']}/undo")
+    assert early.status_code == 409
+    assert f"before correction {renamed} (rename of {one})" in early.json()["detail"]
+    assert client.post(f"{API}/corrections/{renamed}/undo").json()["identity"] == one
+    assert client.get(path).json()["name"] is None
+    back = client.post(f"{API}/corrections/{done['correction']}/undo")
+    assert back.json()["identity"] == one
+    running.await_(lambda: len(running.visits(one)) == len(visits))
+    assert done["identity"] not in running.people()
+    page = client.get(f"{API}/corrections", params={"limit": 2}).json()
+    assert [(c["kind"], c["undoes"]) for c in page["corrections"]] == [
+        ("undo", done["correction"]),
+        ("undo", renamed),
+    ]
+    rest = client.get(f"{API}/corrections", params={"after": page["next"], "limit": 2}).json()
+    assert [(c["kind"], c["undone_by"] is None) for c in rest["corrections"]] == [
+        ("rename", False),
+        ("split", False),
+    ]
+    for number, status in ((renamed, 409), (10**6, 409), (0, 422), ("x", 422), (2**70, 422)):
+        answer = client.post(f"{API}/corrections/{number}/undo")
+        assert (answer.status_code, number) == (status, number), answer.text
+
+
+def test_staff_can_be_left_out_and_people_watched_for(running: Running) -> None:
+    client, one = running.client, running.several()
+
+    def listed(**only: bool) -> set[int]:
+        found = client.get(f"{API}/identities", params=only).json()
+        assert found["total"] == len(found["identities"])
+        return {person["identity"] for person in found["identities"]}
+
+    everybody = listed()
+    for identity in everybody:
+        path = f"{API}/identities/{identity}"
+        marked = client.put(f"{path}/staff", json={"staff": identity == one})
+        assert marked.json()["identity"] == identity
+    assert listed(staff=True) == {one}
+    assert listed(staff=False) == everybody - {one}
+    present = {True: set(), False: set()}
+    for wanted, found in present.items():
+        answer = client.get(f"{API}/present", params={"staff": wanted}).json()
+        found |= {person["identity"]["identity"] for person in answer}
+    assert present[True] <= {one}
+    assert one not in present[False]
+    assert present[True] | present[False]
+    path = f"{API}/identities/{one}"
+    assert client.put(f"{path}/watch", json={"reason": " lost a bag "}).status_code == 200
+    assert client.get(path).json()["watched"] == "lost a bag"
+    assert listed(watched=True) == {one}
+    assert listed(watched=False, staff=False) == everybody - {one}
+    assert client.put(f"{path}/watch", json={"reason": None}).status_code == 200
+    assert client.put(f"{path}/staff", json={"staff": False}).status_code == 200
+    assert listed(watched=True) == listed(staff=True) == set()
+    assert client.put(f"{path}/watch", json={"reason": "x" * 501}).status_code == 422
+    assert client.put(f"{path}/staff", json={"staff": "perhaps"}).status_code == 422
+
+
+def test_of_two_who_merge_the_same_at_once_one_is_told(running: Running) -> None:
+    client, one = running.client, running.several()
+    key = running.visits(one)[0]["key"]
+    path = f"{API}/identities/{one}"
+    new = client.post(f"{path}/split", json={"tracklets": [key]}).json()["identity"]
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(client.post, f"{path}/merge", json={"other": new}) for _ in range(2)]
+        answers = sorted((future.result() for future in asked), key=lambda a: a.status_code)
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert answers[0].json()["identity"] == one
+    assert f"identity {new} is part of {one} now: " in answers[1].json()["detail"]
+    assert " merged them" in answers[1].json()["detail"]
 
 
 def test_what_is_refused(running: Running) -> None:

@@ -1,0 +1,167 @@
+"""The questions that the matcher would put to a person, and the answers.
+
+A tracklet on which it nearly decided otherwise is shown beside whom it was compared with: the
+identity that it got, or the one that it nearly got. An answer becomes a correction like any other,
+so it holds against the matcher, can be taken back, and the question does not come again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.viewer import models
+from pipeline.viewer.access.log import Look
+from pipeline.viewer.api import PREFIX, Here, Number, crop_url, look, summaries
+from pipeline.viewer.catalogue import View
+from pipeline.viewer.corrections import REFUSALS, ask_matcher
+from pipeline.viewer.details import Details, Doubtful, TrackletDetail
+
+_LOOKED_AT = 500  # the most doubtful, of which those are asked whose answer changes most
+_BESIDE = 4  # visits of the candidate that are shown
+_PICTURES = 4  # of each visit
+
+
+class Answer(StrEnum):
+    """What a person says to a question."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    SKIP = "skip"
+
+
+class Answered(BaseModel):
+    """The answer to a question as it was shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: Answer
+    identity: Annotated[int, Field(ge=1, le=2**31)]
+    candidate: Annotated[int, Field(ge=1, le=2**31)]
+
+
+class Reviewed(BaseModel):
+    """What came of it; ``correction`` is the number by which it can be taken back."""
+
+    correction: int | None
+
+
+router = APIRouter(prefix=f"{PREFIX}/review", tags=["corrections"], responses=REFUSALS)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """``candidate`` is who the tracklet is compared with; ``worth`` how much an answer helps."""
+
+    about: Doubtful
+    candidate: int
+    worth: float
+
+    @property
+    def together(self) -> bool:
+        """Whether the matcher says that the tracklet shows the candidate."""
+        return self.candidate == self.about.identity
+
+
+@router.get("")
+def list_questions(here: Here, limit: Annotated[int, Query(ge=1, le=50)] = 10) -> models.Questions:
+    """The cases of which the matcher is not sure; those whose answer changes most first."""
+    view, details = here.records.view(), here.records.details
+    cases = [_case(view, one) for one in details.doubtful(_LOOKED_AT)]
+    found = sorted((case for case in cases if case), key=lambda case: -case.worth)
+    chosen = found[:limit]
+    people = {case.about.identity for case in chosen} | {case.candidate for case in chosen}
+    look(here, Look.PERSON, sorted(people))
+    return models.Questions(
+        questions=[_question(view, details, case) for case in chosen], total=len(found)
+    )
+
+
+@router.post("/{tracklet}")
+def answer_question(here: Here, tracklet: Number, body: Answered) -> Reviewed:
+    """Says whether a tracklet and a candidate are one person, or that it cannot be seen.
+
+    *Same* confirms the tracklet, or merges the two identities; *different* splits the tracklet
+    off, or confirms it where it is. A question that is skipped does not come again, unless the
+    matcher decides on the tracklet anew.
+    """
+    about = here.records.details.doubt(tracklet)
+    case = _case(here.records.view(), about) if about else None
+    if case is None or (case.about.identity, case.candidate) != (body.identity, body.candidate):
+        raise HTTPException(409, "this was answered or decided otherwise meanwhile")
+    kind, arguments = _correction(case, body.answer)
+    return Reviewed(correction=ask_matcher(here, kind, arguments).get("correction"))
+
+
+def _correction(case: _Case, answer: Answer) -> tuple[str, dict[str, Any]]:
+    """What an answer asks of the matcher."""
+    about = case.about
+    if answer is Answer.SKIP:
+        return "skip", {"tracklet": list(about.key)}
+    if answer is Answer.SAME and not case.together:
+        return "merge", {"identities": [about.identity, case.candidate]}
+    stays = answer is Answer.SAME or not case.together
+    return (
+        "confirm" if stays else "split",
+        {"identity": about.identity, "tracklets": [list(about.key)]},
+    )
+
+
+def _case(view: View, about: Doubtful) -> _Case | None:
+    """The question that a doubt leads to; None where there is nothing to compare with any more.
+
+    Of a link, the answer moves one tracklet at most; of two identities that may be one, as many as
+    the smaller has.
+    """
+    own = len(view.of(about.identity))
+    if about.decision == "matched" and own > 1:
+        return _Case(about, about.identity, about.doubt)
+    rival = 0 if about.rival in (None, about.identity) else len(view.of(about.rival or 0))
+    if not rival or not own:
+        return None
+    return _Case(about, about.rival or 0, about.doubt * math.log2(1 + min(own, rival)))
+
+
+def _question(view: View, details: Details, case: _Case) -> models.Question:
+    about = case.about
+    own, others = view.of(about.identity), view.of(case.candidate)
+    row = own[own["tracklet"] == about.tracklet]
+    others = others[others["tracklet"] != about.tracklet]
+    away = np.abs(others["start"] - (row["start"][0] if len(row) else 0.0))
+    nearest = np.sort(np.argsort(away, kind="stable")[:_BESIDE])
+    rows = [*row.tolist(), *others[nearest].tolist()]
+    found = details.tracklets([number for number, *_ in rows])
+    glimpses = [_glimpse(view, one, found[one[0]]) for one in rows if one[0] in found]
+    people = [
+        int(np.searchsorted(view.people.identity, i)) for i in (about.identity, case.candidate)
+    ]
+    identity, candidate = summaries(view, details, people)
+    return models.Question(
+        tracklet=about.tracklet,
+        identity=identity,
+        candidate=candidate,
+        together=case.together,
+        doubt=about.doubt,
+        similarity=about.similarity,
+        runner_up=about.runner_up,
+        shown=glimpses[0],
+        others=glimpses[1:],
+    )
+
+
+def _glimpse(view: View, row: Sequence[Any], detail: TrackletDetail) -> models.Glimpse:
+    _, _, camera, start, end = row
+    best = sorted(detail.pictures, key=lambda picture: -picture.quality)[:_PICTURES]
+    return models.Glimpse(
+        camera=view.cameras[camera],
+        start=start,
+        end=end,
+        crops=[crop_url(picture.name) or "" for picture in best],
+    )
