@@ -1,7 +1,7 @@
 // The cameras now. The workers send frames while this page is open and visible.
 
 import { get, listen } from "./api.js";
-import { picture } from "./card.js";
+import { drawMarks, picture } from "./card.js";
 import { $, h, s, show } from "./dom.js";
 import { clock, colour, plural, title } from "./format.js";
 
@@ -93,13 +93,14 @@ function figures({ cameras, redis }) {
 }
 
 async function list() {
-  const people = await get("/present").catch(() => null);
+  const staff = $("no-staff").checked ? false : "";
+  const people = await get("/present", { staff }).catch(() => null);
   if (!people) return;
   $("present").replaceChildren(...people.map(({ identity, camera, since }) =>
     h("li", {},
       h("a", { href: `/identities/${identity.identity}`, colour: colour(identity.identity) },
         h("span", { class: "photo" }, picture(identity.crop, "")),
-        h("span", {}, h("b", {}, title(identity)), h("span", { class: "soft" }, `${camera}, since ${clock(since)}`)),
+        h("span", {}, h("b", {}, title(identity)), drawMarks(identity), h("span", { class: "soft" }, `${camera}, since ${clock(since)}`)),
       )),
   ));
   $("present-count").textContent = people.length ? String(people.length) : "";
@@ -109,6 +110,11 @@ async function list() {
 $("all").addEventListener("click", () => enlarge(null));
 addEventListener("keydown", (event) => event.key === "Escape" && large() && enlarge(null));
 addEventListener("popstate", arrange);
+$("no-staff").checked = localStorage.getItem("no-staff") === "yes";
+$("no-staff").addEventListener("change", ({ target }) => {
+  localStorage.setItem("no-staff", target.checked ? "yes" : "no");
+  list();
+});
 addEventListener("cameras", ({ detail }) => figures(detail));
 addEventListener("identities", list);
 document.addEventListener("visibilitychange", arrange); // nothing is sent to a hidden page
