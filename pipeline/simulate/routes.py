@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import pi
+from math import cos, pi, sin
 
 import numpy as np
 
@@ -19,6 +19,9 @@ CAMERA_NAMES = (
     "atrium", "kiosk", "garage", "court", "library", "terrace", "depot", "office",
 )  # fmt: skip
 OUTSIDE = (6.0, 15.0)  # seconds that somebody who leaves the site stays away
+
+_APART = 10.0  # metres from place to place on the map
+_FACING = 5.0  # metres between two cameras of one place
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,21 @@ class Plan:
     ways: list[Way]
     people: list[Person]
     visits: list[Visit]
+
+    def positions(self) -> dict[str, list[float]]:
+        """Where each camera is on a map of the site, in metres: the places on a ring, neighbours
+        about a walk's length apart. For the eye alone: walks are drawn in seconds.
+        """
+        count = len(self.places)
+        radius = _APART / (2 * sin(pi / count)) if count > 1 else 0.0
+        found = {}
+        for number, place in enumerate(self.places):
+            angle = 2 * pi * number / count
+            x, y = radius * sin(angle), -radius * cos(angle)
+            for index, camera in enumerate(place.cameras):
+                across = (index - (len(place.cameras) - 1) / 2) * _FACING
+                found[camera.name] = [round(x + across, 1), round(y, 1)]
+        return found
 
     def windows(self) -> list[tuple[str, str, float, float]]:
         """(from, to, low, high) for every ordered pair of cameras that people walk between.

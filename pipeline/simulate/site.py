@@ -224,8 +224,14 @@ def _film(job: _Job, options: SiteOptions, out: Path) -> list[Sighting]:
 
 def _write_config(path: Path, plan: Plan, options: SiteOptions) -> None:
     start = START.isoformat()
+    positions = plan.positions()
     cameras = {
-        camera.name: {"source": f"{camera.name}.mp4", "start": start, "fps": options.fps}
+        camera.name: {
+            "source": f"{camera.name}.mp4",
+            "start": start,
+            "fps": options.fps,
+            "position": positions[camera.name],
+        }
         for place in plan.places
         for camera in place.cameras
     }
@@ -241,6 +247,7 @@ def _write_config(path: Path, plan: Plan, options: SiteOptions) -> None:
         "store": "sqlite",
         "cameras": cameras,
         "topology": {"overlap": pairs, "transit": transit},
+        "recording": {"enabled": True},  # played from the videos; nothing is copied
     }
     text = yaml.safe_dump(config, sort_keys=False, default_flow_style=None)
     path.write_text(f"# Simulated with seed {options.seed}; the truth is in NAME.gt.txt.\n{text}")
