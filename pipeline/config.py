@@ -101,6 +101,9 @@ class Camera(_Strict):
     masks: tuple[tuple[tuple[float, float], ...], ...] = Field(
         (), description="polygons in pixels; persons standing in one are left out"
     )
+    position: tuple[float, float] | None = Field(
+        None, description="on the map, x to the right and y down: pixels of floor_plan, or metres"
+    )
     open_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
     read_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
 
@@ -270,6 +273,7 @@ class Site(_Strict):
     tracker: Tracker = Tracker()  # type: ignore[call-arg]
     crops: Crops = Crops()  # type: ignore[call-arg]
     cameras: dict[Name, Camera] = Field(min_length=1)
+    floor_plan: Path | None = None
     topology: Topology = Topology()
     matcher: Matcher = Matcher()  # type: ignore[call-arg]
     recording: Recording = Recording()  # type: ignore[call-arg]
@@ -473,6 +477,7 @@ def _resolve(site: Site, base: Path) -> Site:
             "cameras": cameras,
             "detector": detector,
             "encoder": encoder,
+            "floor_plan": base / site.floor_plan if site.floor_plan else None,
             "viewer": _resolve_tls(site.viewer, base),
             "notify": _resolve_authority(site.notify, base),
         }
