@@ -38,7 +38,8 @@ def gallery(here: Here) -> HTMLResponse:
 @router.get("/identities/{identity}")
 def person(here: Here, identity: Number) -> HTMLResponse:
     """One person."""
-    return _page(here, "person", "identities", identity=identity)
+    playback = here.site.recording.enabled
+    return _page(here, "person", "identities", identity=identity, playback=playback)
 
 
 @router.get("/search")

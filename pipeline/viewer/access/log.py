@@ -24,6 +24,7 @@ class Look(StrEnum):
     PICTURE = "searched by picture"
     SEQUENCE = "searched by cameras"
     CROPS = "saw pictures"
+    RECORDING = "played recordings"
 
 
 class Deed(StrEnum):

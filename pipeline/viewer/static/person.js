@@ -5,6 +5,7 @@ import { picture } from "./card.js";
 import { corrections, drawChoice } from "./correct.js";
 import { $, h, show } from "./dom.js";
 import { clock, colour, day, duration, moment, number, plural, sameDay, span, title } from "./format.js";
+import { playButton, player } from "./playback.js";
 import { drawTimeline } from "./timeline.js";
 
 const PAGE = 100;
@@ -26,6 +27,7 @@ const TERMS = {
 let visits = []; // the newest first, as read
 let next = null;
 let person = null;
+const play = $("player") && player(() => visits.toReversed(), colour(identity)); // where it is recorded
 
 async function load() {
   try {
@@ -116,6 +118,7 @@ function item(visit, before) {
         { class: "facts" },
         h("h3", {}, drawChoice(visit), visit.camera, visit.open && h("span", { class: "badge live" }, "in view")),
         h("p", {}, `${clock(visit.start)} – ${clock(visit.end)}, ${duration(visit.end - visit.start)}`),
+        play && playButton(visit, play),
         why(visit),
       ),
     ),
