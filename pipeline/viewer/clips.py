@@ -11,7 +11,8 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.viewer.api import PREFIX, Here, Number
+from pipeline.viewer.access.log import Look
+from pipeline.viewer.api import PREFIX, Here, Number, look
 from pipeline.viewer.details import Stay
 from pipeline.viewer.footage import Footage, NothingRecordedError, Piece, footage_of
 from pipeline.viewer.models import Problem
@@ -137,7 +138,11 @@ def _stay(here: Viewer, tracklet: int) -> Stay:
 
 
 def _footage(here: Viewer, stay: Stay) -> Footage:
-    return footage_of(here.site, stay.camera)
+    """What it is played from; it is written down who plays it."""
+    footage = footage_of(here.site, stay.camera)
+    if stay.identity is not None:
+        look(here, Look.RECORDING, [stay.identity])
+    return footage
 
 
 def _margins(here: Viewer, stay: Stay) -> tuple[float, float]:
