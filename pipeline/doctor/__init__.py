@@ -31,7 +31,7 @@ def run(path: Path, *, as_json: bool) -> int:
 
 def examine(path: Path) -> Iterable[Check]:
     """All checks, one after the other as they are done."""
-    from pipeline.doctor import host, parts
+    from pipeline.doctor import host, parts, playback
 
     site: Site | None = None
     try:
@@ -51,6 +51,8 @@ def examine(path: Path) -> Iterable[Check]:
             ("store", lambda: parts.store(site)),
             ("detector", lambda: parts.detector(site)),
             ("encoder", lambda: parts.encoder(site)),
+            ("recording", lambda: playback.recording(site)),
+            ("floor plan", lambda: playback.floor_plan(site)),
             ("cameras", lambda: parts.cameras(site, path)),
             ("receivers", lambda: parts.receivers(site)),
         ]
