@@ -9,6 +9,8 @@ import jinja2
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from pipeline.viewer.access.asker import current
+from pipeline.viewer.access.gate import LOGIN_PAGE
 from pipeline.viewer.api import Here, Number
 from pipeline.viewer.state import Viewer
 
@@ -60,6 +62,18 @@ def corrections(here: Here) -> HTMLResponse:
     return _page(here, "corrections", "review")
 
 
+@router.get("/audit")
+def audit(here: Here) -> HTMLResponse:
+    """Who looked at whom, and who changed what."""
+    return _page(here, "audit", "audit")
+
+
+@router.get(LOGIN_PAGE)
+def login() -> HTMLResponse:
+    """The only page for who has not logged in; it says nothing of the site."""
+    return HTMLResponse(_TEMPLATES.get_template("login.html.j2").render())
+
+
 @router.get("/live")
 def live(here: Here) -> HTMLResponse:
     """The cameras now."""
@@ -68,6 +82,10 @@ def live(here: Here) -> HTMLResponse:
 
 def _page(here: Viewer, template: str, section: str, **values: Any) -> HTMLResponse:
     text = _TEMPLATES.get_template(f"{template}.html.j2").render(
-        site=here.site.site, cameras=list(here.site.cameras), section=section, **values
+        site=here.site.site,
+        cameras=list(here.site.cameras),
+        section=section,
+        asker=current(),
+        **values,
     )
     return HTMLResponse(text)

@@ -1,6 +1,8 @@
 // What the viewer's API answers, as plain objects.
 
 const PREFIX = "/api/v1";
+const LOGIN = "/login";
+const csrf = document.querySelector("meta[name=csrf-token]")?.content;
 
 export class ApiError extends Error {
   constructor(status, detail) {
@@ -12,6 +14,9 @@ export class ApiError extends Error {
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
+  if (response.status === 401 && location.pathname !== LOGIN) {
+    location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
   const detail = typeof body.detail === "string" ? body.detail : "this request was not understood";
   throw new ApiError(response.status, detail);
 }
@@ -23,8 +28,9 @@ function query(values) {
 }
 
 async function send(path, options) {
+  const headers = csrf ? { ...options.headers, "X-CSRF-Token": csrf } : options.headers;
   try {
-    return await fetch(PREFIX + path, options);
+    return await fetch(PREFIX + path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The viewer does not answer.");
@@ -59,7 +65,9 @@ export function listen(path, handlers, onState = () => {}) {
     source.addEventListener("error", () => {
       onState(false);
       // The browser itself gives up for good where something else than a stream answers.
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(begin, 3000);
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(begin, 3000);
+      get("/session").catch(() => {}); // it may be that the login has ended
     });
   };
   const end = () => {

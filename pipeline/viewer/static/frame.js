@@ -1,6 +1,6 @@
 // What every page has: dark or light, and whether the site is well.
 
-import { listen } from "./api.js";
+import { change, listen } from "./api.js";
 import { $, show } from "./dom.js";
 
 const root = document.documentElement;
@@ -11,6 +11,11 @@ $("theme").addEventListener("click", () => {
     : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset.theme);
+});
+
+$("logout")?.addEventListener("click", async () => {
+  await change("DELETE", "/session").catch(() => {});
+  location.assign("/login");
 });
 
 function notice(text) {

@@ -29,12 +29,14 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def quick_hashes() -> Iterator[None]:
     """argon2 with less work, for who hashes dozens of passwords."""
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_HASHER", quick)
-    monkeypatch.setattr(users, "NOBODYS", quick.hash(b""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", quick)
+        patch.setattr(users, "NOBODYS", quick.hash(b""))
+        yield
 
 
 @pytest.fixture

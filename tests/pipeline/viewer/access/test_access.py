@@ -66,12 +66,6 @@ def test_the_file_is_the_owners_alone_and_holds_no_secret(ada: Access, tmp_path:
     assert kept.startswith("$argon2id$")
 
 
-def test_a_password_is_hashed_as_rfc_9106_recommends() -> None:
-    from pipeline.viewer.access import passwords
-
-    assert passwords.hash_password(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-
-
 def test_a_file_that_others_could_read_is_closed(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "access.sqlite").touch(0o644)
     Access(tmp_path, 1, clock=clock).users.add("ada", PASSWORD, Role.ADMINISTRATOR)
