@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import redis
@@ -17,16 +18,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.author import logged_in
-from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect
+from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect, forget_messages
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import MatcherRunsError, sole_owner
-from pipeline.matcher.service import forget_messages
 from pipeline.matcher.topology import Topology
 from pipeline.output import local_time, print_json
-from pipeline.records import TrackletKey
+from pipeline.records import Position, TrackletKey
 from pipeline.store import Batch, Store
 
 _REWRITE_SECONDS = 60.0
@@ -68,8 +68,14 @@ def _carry_out(site: Site, kind: str, author: str, arguments: dict[str, Any]) ->
         )
         answer = Corrections(store, engine).carry_out(request)
         store.commit(Batch((), (), engine.take_outcome()))
-    if kind == "forget" and site.redis == "embedded":
-        _rewrite(site)
+    if kind == "forget":
+        try:
+            _forget_messages(site, engine.watermark.positions())
+        except redis.RedisError as error:
+            raise CamtrailError(
+                "forgotten in the store; but Redis does not answer, so its file may hold messages "
+                f"until it is written anew (BGREWRITEAOF): {redact(str(error))}"
+            ) from None
     return answer
 
 
@@ -86,21 +92,21 @@ def _matcher_elsewhere(site: Site) -> bool:
         ) from None
 
 
-def _rewrite(site: Site) -> None:
-    """Has the embedded server drop from its file what the stream has no more."""
-    server = EmbeddedServer(site)
-    server.start()
-    try:
-        with connect(site) as client:
-            forget_messages(client)
-            deadline = time.monotonic() + _REWRITE_SECONDS
-            while time.monotonic() < deadline:
-                state: Any = client.info("persistence")
-                if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
-                    return
-                time.sleep(_PAUSE_SECONDS)
-    finally:
-        server.stop()
+def _forget_messages(site: Site, committed: Mapping[str, Position]) -> None:
+    """As a matcher does it; an embedded server runs for as long as that takes."""
+    with ExitStack() as stack:
+        if site.redis == "embedded":
+            server = EmbeddedServer(site)
+            stack.callback(server.stop)
+            server.start()
+        client = stack.enter_context(connect(site, name="camtrail-correct"))
+        forget_messages(site, client, committed)
+        deadline = time.monotonic() + _REWRITE_SECONDS
+        while site.redis == "embedded" and time.monotonic() < deadline:
+            state: Any = client.info("persistence")
+            if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
+                return
+            time.sleep(_PAUSE_SECONDS)
 
 
 def run(

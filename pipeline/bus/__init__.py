@@ -14,6 +14,8 @@ of a Redis Cluster:
 ``camtrail:{SITE}:health:CAMERA``         hash    what the worker says of itself; expires
 ``camtrail:{SITE}:matcher``               hash    what the matcher says of itself; expires
 ``camtrail:{SITE}:lease``                 string  who is the matcher; expires
+``camtrail:{SITE}:forgotten``             string  counts when messages are to be forgotten, see
+                                                  `pipeline.bus.forgetting`
 ``camtrail:{SITE}:requests``              stream  what is asked of the matcher, see
                                                   `pipeline.bus.requests`; capped
 ``camtrail:{SITE}:reply:ID``              list    its answer; expires
@@ -39,6 +41,7 @@ The wire format is described in `pipeline.bus.wire`.
 
 from pipeline.bus.connection import connect
 from pipeline.bus.consumer import Consumer, Delivery
+from pipeline.bus.forgetting import forget_messages
 from pipeline.bus.keys import Keys
 from pipeline.bus.lease import Lease
 from pipeline.bus.preview import Preview, decode_preview, encode_preview
@@ -70,5 +73,6 @@ __all__ = [
     "drained",
     "encode",
     "encode_preview",
+    "forget_messages",
     "last_numbers",
 ]

@@ -19,6 +19,7 @@ class Keys:
         self.committed = self._prefix + "committed"
         self.matcher = self._prefix + "matcher"
         self.lease = self._prefix + "lease"
+        self.forgotten = self._prefix + "forgotten"
         self.requests = self._prefix + "requests"
 
     def health(self, camera: str) -> str:

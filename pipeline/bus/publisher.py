@@ -72,6 +72,8 @@ class Publisher:
         self.resume = _last_progress(self._spool)
         self._number = 0
         self._committed = BEGINNING  # as the matcher last announced it
+        self._forgotten: bytes | None = None  # as it last said when somebody was to be forgotten
+        self._wipe_to = former  # until this is committed, what is committed is wiped
         self._sent = BEGINNING  # on the present connection
         self._connected = False
         self._error = ""
@@ -234,15 +236,24 @@ class Publisher:
             client.close()
 
     def _read_committed(self, client: redis.Redis) -> Position:
-        text = client.hget(self._keys.committed, self.camera)
+        with client.pipeline(transaction=True) as pipeline:
+            pipeline.get(self._keys.forgotten)
+            pipeline.hget(self._keys.committed, self.camera)
+            forgotten, text = pipeline.execute()
         try:
             committed = parse_position(text) if text else BEGINNING
         except ValueError:
             committed = BEGINNING
         with self._changed:
+            moved = committed != self._committed
             self._committed = committed
             self._spool.flush()
             self._spool.commit(committed)
+            if forgotten != self._forgotten:
+                self._forgotten, self._wipe_to = forgotten, self._spool.last_position()
+                moved = True
+            if moved and self._wipe_to is not None and self._spool.wipe():
+                self._wipe_to = None if committed >= self._wipe_to else self._wipe_to
             self._changed.notify_all()
         return committed
 
@@ -253,7 +264,7 @@ class Publisher:
             position, size = self._sent, 0
             for group in self._spool.groups(self._sent):
                 skip = self._sent.number - group.first + 1 if group.run == self._sent.run else 0
-                batch += group.messages[max(0, skip) :]
+                batch += filter(None, group.messages[max(0, skip) :])  # not what was wiped
                 position, size = group.last, size + sum(map(len, group.messages))
                 if size >= _BATCH_BYTES:
                     break
@@ -264,6 +275,8 @@ class Publisher:
             finally:
                 os.close(descriptor)
         if not batch:
+            with self._changed:
+                self._sent = position
             return False
         if client.xlen(self._keys.tracklets) >= MAX_STREAM:
             with self._changed:

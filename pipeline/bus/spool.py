@@ -6,7 +6,8 @@ A folder of segment files. A segment is a row of *groups*, each written by one `
 off when the folder is opened, so what a worker puts together is there together or not at all.
 Whole segments are deleted, from the oldest on: those committed, and, when the spool is full, those
 that are not (counted as dropped). The segment that holds the last `Progress` always stays, since
-it says where a file goes on.
+it says where a file goes on. When somebody is to be forgotten, what is committed is *wiped*: an
+empty message keeps the place of each, and every `Progress` stays.
 
 While the disk takes nothing, groups wait in memory, bounded, and are written when it does again.
 """
@@ -37,6 +38,7 @@ LOCK_SECONDS = 20.0  # how long a worker that is being stopped may keep its spoo
 
 _HEADER = struct.Struct("<II")
 _MAX_GROUP = 2**28
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,16 @@ class Group:
     @property
     def has_progress(self) -> bool:
         return any(is_progress(message) for message in self.messages)
+
+    def wiped(self, committed: Position) -> Group:
+        """The group without the contents of what stands at or before ``committed``."""
+        messages = tuple(
+            message
+            if is_progress(message) or Position(self.run, self.first + index) > committed
+            else b""
+            for index, message in enumerate(self.messages)
+        )
+        return Group(self.run, self.first, messages)
 
     def pack(self) -> bytes:
         """The group as it stands in a segment."""
@@ -95,12 +107,14 @@ class Spool:
     Args:
         folder: made when it is missing.
         max_bytes: what disk and memory together may hold.
+        patience: seconds to wait for another process to let go of it; by default
+            `LOCK_SECONDS`.
 
     Raises:
         CamtrailError: another process has the spool open, or the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, patience: float | None = None) -> None:
         self.folder = folder
         self.dropped = 0  # messages since it was opened
         self.error = ""  # why the disk takes nothing at the moment
@@ -115,7 +129,7 @@ class Spool:
         self._unsynced = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder / "lock")
+            self._lock = _lock(folder / "lock", LOCK_SECONDS if patience is None else patience)
             self._open_segments()
         except OSError as error:
             raise CamtrailError(f"{folder}: the spool cannot be opened: {error}") from None
@@ -165,6 +179,16 @@ class Spool:
                 return
             self._remove(self._segments[0])
 
+    def wipe(self) -> bool:
+        """Wipes what is committed; whether the disk took it."""
+        try:
+            for segment in self._segments:
+                if segment.first <= self._committed:
+                    self._wipe(segment)
+        except OSError:
+            return False
+        return True
+
     def groups(self, after: Position) -> Iterator[Group]:
         """The groups that hold a message behind ``after``, the oldest first."""
         for segment in self._segments:
@@ -202,6 +226,8 @@ class Spool:
         os.close(self._lock)
 
     def _open_segments(self) -> None:
+        for path in self.folder.glob(f"*{_PARTIAL}"):
+            path.unlink()
         for path in sorted(self.folder.glob("*.seg")):
             segment = _Segment(path)
             for group in _read(path):
@@ -228,6 +254,23 @@ class Spool:
             raise
         segment.add(group, len(data))
         self._unsynced = True
+
+    def _wipe(self, segment: _Segment) -> None:
+        """Writes the segment anew, where there is anything to wipe in it."""
+        groups = list(_read(segment.path))
+        wiped = [group.wiped(self._committed) for group in groups]
+        if wiped == groups:
+            return
+        if segment is self._segments[-1]:
+            self._close_file()  # the next group begins another one
+        data = b"".join(group.pack() for group in wiped)
+        fresh = segment.path.with_suffix(_PARTIAL)
+        with fresh.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(segment.path)
+        segment.size = len(data)
 
     def _new_segment(self) -> None:
         if self._file is not None:
@@ -295,10 +338,10 @@ def _read(path: Path) -> Iterator[Group]:
         offset += _HEADER.size + length
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, patience: float) -> int:
     """Locks the file for this process; waits for a process that is about to stop."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -86,6 +86,7 @@ class Engine:
         self.watermark = Watermark(cameras, config.max_lateness, wait_for_all, runs)
         self.late = 0
         self.foreign = 0
+        self.refused = 0  # updates of tracklets that were forgotten
         self._patience, self._forget_after = config.patience, config.forget_after
         self._tracklets: dict[TrackletKey, Tracklet] = {}
         self._recent: dict[TrackletKey, Tracklet] = {}  # closed, but may still be repaired
@@ -148,6 +149,7 @@ class Engine:
         if run is None or not isinstance(update, TrackletUpdate):
             return None
         if update.key in self._forgotten:
+            self.refused += 1
             return None
         known_at = self.watermark.known_at(update.camera, update.end)
         if known_at <= self.now:

@@ -20,7 +20,16 @@ import faiss
 import redis
 from sqlalchemy.exc import OperationalError
 
-from pipeline.bus import Consumer, Delivery, Keys, Lease, Request, Requests, connect
+from pipeline.bus import (
+    Consumer,
+    Delivery,
+    Keys,
+    Lease,
+    Request,
+    Requests,
+    connect,
+    forget_messages,
+)
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
@@ -39,6 +48,7 @@ _BLOCK_MS = 200
 _CHORES_SECONDS = 1.0
 _BACKOFF = (0.2, 5.0)  # seconds: first and longest wait after an error
 _RATE_SECONDS = 10.0
+_FORGET_SECONDS = 10.0  # at least, between two times that all messages are gone through
 
 log = get_logger(__name__)
 
@@ -106,6 +116,7 @@ class Service:
         store: Store,
         engine: Engine,
     ) -> None:
+        self._site = site
         self._client = client
         self._keys = keys
         self._lease = lease
@@ -118,6 +129,8 @@ class Service:
         self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._chores_at = -math.inf
         self._foreign = 0
+        self._refused = 0  # of the engine's, when messages were last forgotten
+        self._forgot_at = -math.inf
 
     def run(self, stop: threading.Event, until_end: bool = False) -> None:
         """Until ``stop`` is set or, with ``until_end``, until all is decided.
@@ -196,7 +209,7 @@ class Service:
             return
         log.info("done as asked", kind=request.kind, author=request.author)
         if request.kind == "forget":
-            forget_messages(self._client)
+            self._forget_messages()
         self._requests.answer(request, answer)
 
     def _commit(self, batch: Batch, stop: threading.Event) -> bool:
@@ -220,7 +233,16 @@ class Service:
         self._chores_at = time.monotonic()
         self._consumer.announce(self._engine.watermark.positions())
         self._consumer.trim()
+        if (
+            self._engine.refused > self._refused
+            and time.monotonic() - self._forgot_at > _FORGET_SECONDS
+        ):
+            self._forget_messages()  # what has come since of somebody who was still in view
         self._report("")
+
+    def _forget_messages(self) -> None:
+        self._refused, self._forgot_at = self._engine.refused, time.monotonic()
+        forget_messages(self._site, self._client, self._engine.watermark.positions())
 
     def _report(self, message: str) -> None:
         """The matcher's health, for whoever wants to know."""
@@ -253,12 +275,6 @@ class Service:
             self._rates.popleft()
         since, before = self._rates[0]
         return (self._committed - before) / max(now - since, 1e-3)
-
-
-def forget_messages(client: redis.Redis) -> None:
-    """Has Redis write its file anew, without the messages that it has no more."""
-    with suppress(redis.ResponseError):  # no append-only file, no right to it, or it is doing so
-        client.bgrewriteaof()
 
 
 def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:

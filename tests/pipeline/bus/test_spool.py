@@ -39,6 +39,13 @@ def positions(spool: Spool, after: Position = BEGINNING) -> list[Position]:
     ]
 
 
+def committed_of(group: Group, committed: Position) -> list[bytes]:
+    """Its messages that are committed."""
+    places = [Position(group.run, group.first + i) for i in range(len(group.messages))]
+    pairs = zip(places, group.messages, strict=True)
+    return [message for place, message in pairs if place <= committed]
+
+
 @contextmanager
 def no_file_beyond(size: int) -> Iterator[None]:
     """Lets the kernel refuse what goes beyond ``size`` bytes of a file, as a full disk does: what
@@ -93,6 +100,12 @@ class SpoolMachine(RuleBasedStateMachine):
         if position > self.committed:
             self.committed = position
         self.spool.commit(self.committed)
+
+    @rule()
+    def wipe(self) -> None:
+        assert self.spool.wipe()
+        kept = [m for g in self.spool.groups(BEGINNING) for m in committed_of(g, self.committed)]
+        assert all(message == b"" or is_progress(message) for message in kept)
 
     @rule(torn=st.binary(max_size=60))
     def reopen(self, torn: bytes) -> None:
@@ -273,3 +286,39 @@ def test_positions_as_text_and_keys_on_one_slot() -> None:
     keys = Keys("yard")
     for key in (keys.tracklets, keys.committed, keys.lease, keys.health("gate")):
         assert key.startswith("camtrail:{yard}:")
+
+
+def test_what_is_wiped_is_on_the_disk_no_more_and_the_rest_is(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, BIG)
+    secrets = [f"person-{number:04d}".encode() for number in range(1, 41)]
+    for first in range(1, 41, 4):
+        messages = tuple(bytes([1, ord("u")]) + secret for secret in secrets[first - 1 : first + 3])
+        spool.append(Group("R", first, messages))
+    spool.append(Group("R", 41, (PROGRESS,)))
+    spool.commit(Position("R", 18))
+    assert spool.wipe()
+    spool.append(Group("R", 42, (b"\x01uafter",)))
+    (tmp_path / "0000000009.partial").write_bytes(secrets[0])  # as a crash would leave it
+    spool.close()
+    spool = Spool(tmp_path, BIG)
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert [secret in on_disk for secret in secrets] == [False] * 18 + [True] * 22
+    groups = list(spool.groups(Position("R", 18)))
+    sent = [message for group in groups for message in group.messages if message]
+    assert sent[:-2] == [b"\x01u" + secret for secret in secrets[18:]]
+    assert sent[-2:] == [PROGRESS, b"\x01uafter"]
+    assert spool.last_progress() == PROGRESS
+    assert spool.last_position() == Position("R", 42)
+
+
+def test_a_full_disk_wipes_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, BIG)
+    spool.append(group("R", 1, 4))
+    spool.commit(Position("R", 3))
+    before = [path.read_bytes() for path in tmp_path.glob("*.seg")]
+    with no_file_beyond(1):
+        assert not spool.wipe()
+    assert [path.read_bytes() for path in tmp_path.glob("*.seg")] == before
+    assert spool.wipe()
+    spool.append(group("R", 6, 1))
+    assert [p.number for p in positions(spool)] == list(range(1, 8))
