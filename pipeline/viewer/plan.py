@@ -73,9 +73,9 @@ def get_plan(here: Here) -> Plan:
         drawing = floor_plan(here.site)
     except CamtrailError as error:
         return Plan(cameras=placed, floor_plan=None, problem=str(error))
-    picture = drawing and FloorPlan(
-        url=f"{PREFIX}/plan/picture", width=drawing.width, height=drawing.height
-    )
+    if drawing is None:
+        return Plan(cameras=placed, floor_plan=None, problem="")
+    picture = FloorPlan(url=f"{PREFIX}/plan/picture", width=drawing.width, height=drawing.height)
     return Plan(cameras=placed, floor_plan=picture, problem="")
 
 
