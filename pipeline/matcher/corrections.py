@@ -123,18 +123,17 @@ class Corrections:
             raise CamtrailError(f"identity {survivor} cannot be merged with itself")
         self._refuse_two_places(self._store.visits(survivor), self._store.visits(other))
         number = self._store.merge(survivor, other, said)
-        holdings = self._store.holdings(survivor)
-        self._engine.reassign(survivor, holdings)
+        self._take_over(survivor)
         self._engine.drop(other)
         who = {"identity": survivor, "merged": other}
-        return who | {"tracklets": len(holdings), "correction": number}
+        return who | {"tracklets": len(self._store.visits(survivor)), "correction": number}
 
     def _split(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Some, arguments)
         new = self._engine.new_number()
         number = self._store.split(asked.identity, new, asked.keys, said)
         for identity in (new, asked.identity):
-            self._engine.reassign(identity, self._store.holdings(identity))
+            self._take_over(identity)
         who = {"identity": asked.identity, "new": new}
         return who | {"tracklets": len(set(asked.keys)), "correction": number}
 
@@ -161,32 +160,36 @@ class Corrections:
     def _undo(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Undo, arguments)
         administrator = asked.administrator
-        change = self._store.to_undo(asked.correction, said.author, administrator=administrator)
-        one, other = change.identity, change.other
-        if change.kind is Saying.SPLIT and other is not None:  # the matcher went on with both
+        undone = self._store.to_undo(asked.correction, said.author, administrator=administrator)
+        one, other = undone.identity, undone.other
+        if undone.kind is Saying.SPLIT and other is not None:  # the matcher went on with both
             self._refuse_two_places(self._store.visits(one), self._store.visits(other))
-        number = self._store.undo(change.number, said, administrator=administrator)
-        if change.kind is Saying.MERGE and other is not None:
-            self._engine.reassign(other, self._store.holdings(other))
-        if change.kind in (Saying.MERGE, Saying.SPLIT):
-            self._engine.reassign(one, self._store.holdings(one))
-        if change.kind is Saying.SPLIT and other is not None:
-            self._engine.drop(other)
-        if change.kind is Saying.CONFIRM:
+        number = self._store.undo(undone.number, said, administrator=administrator)
+        if other is None:
             self._refresh(one)
-        what = {"undone": change.number, "kind": change.kind.value, "identity": one}
+        elif undone.kind is Saying.MERGE:
+            self._take_over(other)
+            self._take_over(one)
+        else:
+            self._take_over(one)
+            self._engine.drop(other)
+        what = {"undone": undone.number, "kind": undone.kind.value, "identity": one}
         return what | {"other": other, "correction": number}
-
-    def _refresh(self, identity: int) -> None:
-        """The matcher takes over what of an identity is pinned, if it still knows it."""
-        if identity in self._engine.timelines:
-            self._engine.reassign(identity, self._store.holdings(identity))
 
     def _forget(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_One, arguments)
         keys = self._store.forget(asked.identity, said)
         self._engine.forget(asked.identity, keys)
         return {"identity": asked.identity, "tracklets": len(keys)}
+
+    def _refresh(self, identity: int) -> None:
+        """The matcher takes over what of an identity is pinned, if it still knows it."""
+        if identity in self._engine.timelines:
+            self._take_over(identity)
+
+    def _take_over(self, identity: int) -> None:
+        """An identity is as the store has it now; of two, first the one that gains."""
+        self._engine.reassign(identity, self._store.holdings(identity))
 
     def _refuse_two_places(
         self, ours: Sequence[StoredVisit], theirs: Sequence[StoredVisit]

@@ -129,7 +129,7 @@ def try_undo(desk: Desk) -> bool:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), seed=st.integers(0, 3))
 def test_what_was_said_holds_and_a_restart_changes_nothing(
@@ -166,7 +166,7 @@ def pinned(desk: Desk) -> dict[TrackletKey, int]:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), seed=st.integers(0, 3))
 def test_all_taken_back_is_as_if_nothing_had_been_said(
@@ -336,6 +336,18 @@ def test_marks_survive_a_merge_and_are_taken_back(desk: Desk) -> None:
     assert rows == [(0, None)]
 
 
+def test_what_was_doubtful_is_kept_until_it_is_skipped(desk: Desk) -> None:
+    desk.feed(messages())
+    asked = "SELECT camera, run, track, doubt FROM tracklets WHERE doubt IS NOT NULL ORDER BY id"
+    doubts = query(desk, asked)
+    assert len(doubts) > 1
+    assert all(0 < row.doubt <= 1 for row in doubts)
+    desk.say("skip", tracklet=list(doubts[0][:3]))
+    assert query(desk, asked) == doubts[1:]
+    with pytest.raises(CamtrailError, match="there is no tracklet a/x/1"):
+        desk.say("skip", tracklet=["a", "x", 1])
+
+
 def test_a_merge_keeps_to_the_bound_on_prototypes(tmp_path: Path) -> None:
     few = Matcher(prototypes=2)  # type: ignore[call-arg]
     everybody = people(4, np.random.default_rng(3))
@@ -429,10 +441,15 @@ def test_who_is_forgotten_leaves_nothing_and_does_not_come_back(desk: Desk, tmp_
     keys = {v.key for v in desk.store.visits(gone)}
     vectors = [p.embedding for p in desk.store.snapshot().prototypes if p.identity == gone]
     vectors += list(desk.engine.gallery.prototypes(gone).values())
+    desk.say("rename", identity=gone, name="Wolfgang")
+    desk.say("watch", identity=gone, reason="left a violin case")
+    desk.say("rename", identity=gone, name="Amadeus")  # what an undo needs names Wolfgang
     needles = [np.asarray(v, "<f2").tobytes() for v in vectors]
     assert needles
+    needles += [b"Wolfgang", b"Amadeus", b"violin"]
     files = [tmp_path / "camtrail.sqlite", tmp_path / "camtrail.sqlite-wal"]
-    assert any(needle in file.read_bytes() for needle in needles for file in files)
+    found = b"".join(file.read_bytes() for file in files)
+    assert [needle in found for needle in needles] == [True] * len(needles)
     assert desk.say("forget", identity=gone) == {"identity": gone, "tracklets": len(keys)}
     for file in files:
         assert not any(needle in file.read_bytes() for needle in needles)
