@@ -30,6 +30,7 @@ async function read(again) {
     $("empty").textContent = error.message;
     show($("empty"), true);
   }
+  $("history").setAttribute("aria-busy", "false");
 }
 
 function line(correction) {

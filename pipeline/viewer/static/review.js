@@ -27,6 +27,7 @@ async function load() {
     draw();
     $("empty").textContent = error.message;
   }
+  working(false);
 }
 
 function draw() {
@@ -81,8 +82,8 @@ async function say(answer) {
     await load(); // others may be answered with it, or asked now
   } catch (error) {
     toast(error.message);
+    working(false);
   }
-  working(false);
 }
 
 function working(now) {

@@ -34,7 +34,10 @@ pytestmark = [
 ]
 
 Page = "playwright.Page"
-PAGES = ("/identities", "/identities/1", "/search", "/live", "/identities/999")
+PAGES = (
+    *("/identities", "/identities/1", "/search", "/live", "/identities/999"),
+    *("/review", "/corrections"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +131,7 @@ def test_the_filters_narrow_the_gallery_and_stay_in_the_address(page, site: Site
     page.fill("[name=since]", "2031-01-01T00:00:00")
     page.dispatch_event("[name=since]", "change")
     page.wait_for_selector("#empty:not([hidden])")
-    assert page.text_content("#empty") == "Nobody was seen there then."
+    assert page.text_content("#empty") == "Nobody fits."
     page.click("#clear")
     page.wait_for_selector(".card")
     assert page.text_content("#count") == everybody
