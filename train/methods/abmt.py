@@ -130,7 +130,6 @@ class AbmtMethod(Unsupervised):
         pretrained: on a source; None in the fully unsupervised mode.
     """
 
-    ramp = True
     model: BranchedModel
 
     def __init__(

@@ -76,8 +76,6 @@ class IceMethod(Unsupervised):
     proxies know of no cameras (the document's camera-agnostic memory).
     """
 
-    ramp = False
-
     def __init__(
         self,
         settings: IceSettings,

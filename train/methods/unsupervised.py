@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -21,16 +21,16 @@ from reid_models import Description, InputSpec, build
 from reid_models.networks.network import Network
 from reid_models.preprocess import resize
 from reid_models.pretrained import load_backbone
-from train.data import Draw, PKSampler, Sample, read_image
-from train.errors import TrainError
+from train.data import Sample, read_image
 from train.loop import Batch, Method, Source, Update
 from train.loop.loop import Loop
 from train.loop.optimizer import make_optimizer, make_rate
 from train.loop.recompute import recompute_activations
 from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
-from train.unsupervised.clustering import OUTLIER, ClusteringSettings, pseudo_labels
+from train.unsupervised.clustering import ClusteringSettings, pseudo_labels
 from train.unsupervised.copies import count_copies
+from train.unsupervised.draws import ClusterDraws
 from train.unsupervised.embed import WholeSet
 from train.unsupervised.quality import cluster_quality
 from train.unsupervised.teacher import Teacher
@@ -49,6 +49,7 @@ class UnsupervisedSettings(EncoderSettings):
     clustering: ClusteringSettings
     steps: int | None = Field(ge=1)
     momentum: float = Field(ge=0, lt=1)
+    momentum_ramp: bool
     pictures: int = Field(ge=0)
 
     @model_validator(mode="after")
@@ -75,8 +76,6 @@ class Unsupervised(Method):
         judge: from the clusters of the images to figures, which are reported and nothing else.
     """
 
-    ramp: bool  # of the teacher
-
     def __init__(
         self,
         settings: UnsupervisedSettings,
@@ -90,12 +89,19 @@ class Unsupervised(Method):
         self._tracklets = Tracklets(self.samples) if settings.clustering.tracklets else None
         spec = InputSpec(height=settings.height, width=settings.width)
         self.cameras = torch.tensor([sample.camera for sample in self.samples])
-        self._draws = _ClusterDraws(self.cameras.tolist(), settings, seed)
+        self._draws = ClusterDraws(
+            self.cameras.tolist(),
+            settings.clustering,
+            settings.identities_per_batch,
+            settings.images_per_identity,
+            settings.steps,
+            seed,
+        )
         self._source = Source(self.samples, self.views(spec), self._draws)
         network = build(settings.architecture, **settings.arguments)
         load_backbone(network, settings.weights)
         self.model = self.trained_model(network)
-        self.teacher = Teacher(self.model, settings.momentum, self.ramp)
+        self.teacher = Teacher(self.model, settings.momentum, settings.momentum_ramp)
         if settings.gradient_checkpointing:  # the loop sees to the teacher, which has no gradients
             recompute_activations(self.model)
         self.network = self.network_of(self.teacher.model)
@@ -233,78 +239,3 @@ def judged(method: type[Unsupervised]) -> Callable[[Steps], Callable[..., Unsupe
 def judge_of(run: Steps) -> Judge:
     """Compares clusters with the data's own identities."""
     return partial(cluster_quality, [sample.identity for sample in run.samples])
-
-
-class _ClusterDraws:
-    """The batches of a `PKSampler` over the images that are in a cluster.
-
-    Args:
-        cameras: of all images.
-        settings: sizes of the batches, and how many an epoch has; None for all images once.
-        seed: of the batches.
-    """
-
-    def __init__(self, cameras: Sequence[int], settings: UnsupervisedSettings, seed: int) -> None:
-        self._cameras, self._settings, self._seed = cameras, settings, seed
-        self._places: list[int] = []
-        self._sampler: PKSampler | None = None
-
-    def renew(self, labels: IntArray, epoch: int) -> str:
-        """Take the clusters of an epoch; gives what is to be said of them, if anything.
-
-        Raises:
-            TrainError: there are too few clusters to learn from.
-        """
-        identities, images = self._settings.identities_per_batch, self._settings.images_per_identity
-        self._places = np.flatnonzero(labels != OUTLIER).tolist()
-        clusters = int(labels.max(initial=OUTLIER)) + 1
-        _check(clusters, labels, self._settings.clustering, epoch)
-        processes = PartialState().num_processes
-        chosen = min(identities, clusters) // processes * processes
-        if chosen < 2 * processes:
-            raise TrainError(
-                f"epoch {epoch}: a batch of {min(identities, clusters)} clusters cannot be shared "
-                f"by {processes} processes, which need two each; use fewer processes"
-            )
-        self._sampler = PKSampler(
-            labels[self._places].tolist(),
-            [self._cameras[place] for place in self._places],
-            chosen,
-            images,
-            self._seed,
-            self._settings.steps,
-        )
-        self._sampler.epoch = epoch
-        if chosen == identities:
-            return ""
-        return (
-            f"epoch {epoch}: {clusters} clusters, so that a batch has {chosen} of them in place of "
-            f"{identities}; if people are thrown together, lower clustering.eps or clustering.rho"
-        )
-
-    def __len__(self) -> int:
-        assert self._sampler is not None  # `renew` comes first
-        return len(self._sampler)
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        assert self._sampler is not None
-        for batch in self._sampler:
-            yield [draw._replace(image=self._places[draw.image]) for draw in batch]
-
-
-def _check(clusters: int, labels: IntArray, settings: ClusteringSettings, epoch: int) -> None:
-    radius = "eps" if settings.eps is not None else "rho"
-    value = settings.eps if settings.eps is not None else settings.rho
-    if clusters == 0:
-        raise TrainError(
-            f"epoch {epoch}: none of the {len(labels)} images has enough neighbours for a cluster; "
-            f"raise clustering.{radius} (now {value}), lower clustering.min_samples (now "
-            f"{settings.min_samples}), give more images of each person, or start from an encoder "
-            "that can tell people apart (weights=FILE)"
-        )
-    if clusters == 1:
-        raise TrainError(
-            f"epoch {epoch}: all {(labels >= 0).sum()} images that are in a cluster are in the "
-            "same, so that there is nobody to tell apart; give images of more people, or lower "
-            f"clustering.{radius} (now {value})"
-        )

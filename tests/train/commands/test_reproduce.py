@@ -75,6 +75,27 @@ def test_a_data_set_without_a_published_row(
     assert json.loads(capsys.readouterr().out)["kind"] in ("folder", "market1501")
 
 
+def test_adapts_from_a_source(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changes = [*SMALL, f"source=folder:{market}", "pretraining.epochs=1", "steps=2", "pictures=1"]
+    changes += ["arguments={backbone: stripenet, dimension: 16}", "clustering.rho=0.1"]
+    changes += ["clustering.k1=8", "clustering.k2=3"]
+    options = [word for change in changes for word in ("--set", change)]
+    out = tmp_path / "run"
+    found = reproduce(
+        monkeypatch, f"folder:{market}", "--method", "abmt-uda", "--out", out, *options
+    )
+    assert found == 0
+    printed = capsys.readouterr()
+    assert "abmt-uda on" in printed.out
+    assert "step 1 of 2: 48 labelled images" in printed.err
+    assert (out / "pictures" / "epoch_0001_clusters.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,8 @@ import torch
 from reid_models import load_encoder
 from reid_models.weights import read_encoder
 from tests.train.loop.toy import stop_after
-from tests.train.methods.blind import blind, same, shuffled, weights
+from tests.train.methods.blind import CLUSTERING, blind, same, shuffled, weights
+from tests.train.methods.small import SMALL
 from train.data import Draw, load_folder
 from train.errors import TrainError
 from train.loop.accelerator import make_accelerator
@@ -24,6 +28,7 @@ from train.run import method_settings, train_encoder
 from train.unsupervised.clustering import cluster_means
 from train.unsupervised.quality import cluster_quality
 
+COMMAND = Path(sys.executable).parent / "camtrail-train"
 SIZES = ["arguments.dimension=32", "clustering.eps=0.6"]
 
 
@@ -155,6 +160,29 @@ def test_goes_on_bit_for_bit(market: Path, tmp_path: Path, monkeypatch: pytest.M
     resumed = train_encoder("ice", data, tmp_path / "part", chosen, seed=3, resume=True)
     assert [e["losses"] for e in resumed["epochs"]] == [e["losses"] for e in unbroken["epochs"]]
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "part"))
+
+
+@pytest.mark.slow
+def test_goes_on_bit_for_bit_after_kill_9(market: Path, tmp_path: Path) -> None:
+    """With images read by another process, whose number changes nothing."""
+    data, whole, part = load_folder(market, "m"), tmp_path / "whole", tmp_path / "part"
+    unbroken = train_encoder("ice", data, whole, settings("epochs=4"), seed=3)
+    changes = [*SMALL, *CLUSTERING, *SIZES, "epochs=4", "workers=1"]
+    options = [word for change in changes for word in ("--set", change)]
+    command = [COMMAND, "ice", "--data", f"folder:{market}", "--out", part, "--seed", "3", *options]
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if line.startswith("epoch 2/4"):
+            killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    killed.stderr.close()
+    ended = subprocess.run([*command, "--resume", "--json"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["map"] == unbroken["metrics"]["map"]
+    resumed = json.loads((part / "run.json").read_text())
+    assert [e["losses"] for e in resumed["epochs"]] == [e["losses"] for e in unbroken["epochs"]]
+    assert same(weights(whole), weights(part))
 
 
 def test_one_camera(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
