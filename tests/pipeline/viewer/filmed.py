@@ -23,9 +23,12 @@ RUN = "01JGVJ9ZZZZZZZZZZZZZZZZZZZ"
 LEAST_HEIGHT = 60  # pixels of a box worth looking at
 
 
-def create(folder: Path, seconds: float = 14.0) -> Site:
-    """Two cameras and six people; what they filmed in the first half is in the store."""
-    simulate_site(folder, SiteOptions(seed=7, cameras=2, people=6, seconds=seconds))
+def create(
+    folder: Path, seconds: float = 14.0, seed: int = 7, cameras: int = 2, people: int = 6
+) -> Site:
+    """Some cameras and people; what they filmed in the first half is in the store."""
+    options = SiteOptions(seed=seed, cameras=cameras, people=people, seconds=seconds)
+    simulate_site(folder, options)
     site = load_site(folder / "site.yaml")
     encoder = EncoderRuntime(site.encoder, 1)
     updates, verdicts, known = [], [], set()
