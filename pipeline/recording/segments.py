@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,11 @@ class SegmentWriter:
         packet.pts -= self._began
         packet.dts -= self._began
         packet.stream = self._copy
-        self._container.mux_one(packet)
+        try:
+            self._container.mux_one(packet)
+        except OSError:
+            self._discard()
+            raise
 
     def close(self) -> None:
         """Finishes the last segment."""
@@ -66,8 +71,20 @@ class SegmentWriter:
         if self._container is None:
             return
         assert self._partial is not None
-        container, self._container = self._container, None
-        container.close()
+        try:
+            self._container.close()
+        except OSError:
+            self._discard()
+            raise
+        self._container = None
         # When it began is better known now: see `Arrival`.
         length = stamp - float(self._began * self._stream.time_base)
         self._recordings.finish(self._partial, moment - length, moment)
+
+    def _discard(self) -> None:
+        """What could not be written is not left half there, on a disk that is full."""
+        assert self._partial is not None
+        with suppress(OSError):
+            self._container.close()
+        self._container = None
+        self._partial.unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -103,3 +105,17 @@ def test_nothing_is_left_of_a_connection_without_a_key_frame(tmp_path: Path) -> 
         SegmentWriter(recordings, container.streams.video[0]).close()
     assert recordings.undecided() == []
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written_is_not_left_half_there(tmp_path: Path) -> None:
+    film = numbered(tmp_path / "film.mp4", 60)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as little as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(film, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    assert list((tmp_path / "out" / "gate" / "ring").iterdir()) == []
