@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
-from pipeline.viewer import api, clips, corrections, events, live, pages, review, search
+from pipeline.viewer import api, clips, corrections, events, live, pages, plan, review, search
 from pipeline.viewer.access import routes
 from pipeline.viewer.access.access import Access, TooOftenError
 from pipeline.viewer.access.gate import Gate, by_method
@@ -61,6 +61,7 @@ def create_app(site: Site) -> FastAPI:
         events.router,
         live.router,
         pages.router,
+        plan.router,
     ):
         app.include_router(router, dependencies=[by_method])
     for router in (search.router, routes.router):  # a viewer may post a picture, and log out

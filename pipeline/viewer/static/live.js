@@ -4,6 +4,7 @@ import { get, listen } from "./api.js";
 import { drawMarks, picture } from "./card.js";
 import { $, h, s, show } from "./dom.js";
 import { clock, colour, plural, title } from "./format.js";
+import { drawPresence, mapIn, sitePlan } from "./map.js";
 
 const STALE = 5000; // ms without a frame
 
@@ -92,10 +93,23 @@ function figures({ cameras, redis }) {
   }
 }
 
+let present = []; // in view, as last read
+let redrawMap = null;
+
+async function drawMap() {
+  const plan = await sitePlan();
+  if (!plan) return;
+  show($("map"), true);
+  redrawMap ??= mapIn($("map"), plan, (place) => drawPresence(place, present));
+  redrawMap();
+}
+
 async function list() {
   const staff = $("no-staff").checked ? false : "";
   const people = await get("/present", { staff }).catch(() => null);
   if (!people) return;
+  present = people;
+  drawMap();
   $("present").replaceChildren(...people.map(({ identity, camera, since }) =>
     h("li", {},
       h("a", { href: `/identities/${identity.identity}`, colour: colour(identity.identity) },

@@ -5,6 +5,7 @@ import { picture } from "./card.js";
 import { corrections, drawChoice } from "./correct.js";
 import { $, h, show } from "./dom.js";
 import { clock, colour, day, duration, moment, number, plural, sameDay, span, title } from "./format.js";
+import { drawWay, mapIn, sitePlan } from "./map.js";
 import { playButton, player } from "./playback.js";
 import { drawTimeline } from "./timeline.js";
 
@@ -27,6 +28,7 @@ const TERMS = {
 let visits = []; // the newest first, as read
 let next = null;
 let person = null;
+let redrawMap = null;
 const play = $("player") && player(() => visits.toReversed(), colour(identity)); // where it is recorded
 
 async function load() {
@@ -53,7 +55,7 @@ async function earlier() {
 }
 
 function fail(error) {
-  for (const id of ["trail-panel", "visits-panel"]) show($(id), false);
+  for (const id of ["trail-panel", "map-panel", "visits-panel"]) show($(id), false);
   $("summary").className = "";
   $("summary").replaceChildren(h("h1", {}, `Identity ${identity}`));
   const now = /part of (\d+) now/.exec(error.message);
@@ -69,12 +71,23 @@ function draw() {
   show($("trail-panel"), true);
   $("span").textContent = span(inOrder[0].start, Math.max(...inOrder.map((visit) => visit.end)));
   drawTimeline($("timeline"), inOrder, colour(identity));
+  drawMap();
   show($("visits-panel"), true);
   $("visits-count").textContent = next
     ? `the last ${number(visits.length)} of ${number(person.visits)}`
     : plural(person.visits, "visit", "visits");
   show($("earlier"), next !== null);
   $("visits").replaceChildren(...inOrder.flatMap((visit, index) => item(visit, inOrder[index - 1])));
+}
+
+async function drawMap() {
+  const plan = await sitePlan();
+  if (!plan) return;
+  show($("map-panel"), true);
+  const say = (text) => { $("map-said").textContent = text || plan.problem; };
+  say("");
+  redrawMap ??= mapIn($("map"), plan, (place) => drawWay(place, visits.toReversed(), identity, say));
+  redrawMap();
 }
 
 function drawSummary() {
