@@ -132,7 +132,7 @@ class Sender:
         waiting = self._outbox.first(self.name)
         if waiting is None:
             return False
-        if self._too_old(waiting):
+        if self._fault and self._too_old(waiting):  # what waited while we did not run is tried
             self._outbox.give_up(self.name, waiting.note)
             log.warning("given up", receiver=self.name, occasion=waiting.note.occasion)
             return True
