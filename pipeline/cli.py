@@ -348,7 +348,7 @@ def forget(
     by: By = None,
     json: AsJson = False,
 ) -> None:
-    """Delete all that is known of a person: tracklets, embeddings, crops. It cannot be undone.
+    """Delete all that is known of a person: tracklets, embeddings, crops, recordings, for good.
 
     Somebody who is in view goes on being seen, as a new tracklet.
     """

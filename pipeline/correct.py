@@ -183,7 +183,7 @@ _TEXTS = {
     "merge": "identity {merged} is identity {identity} now, which has {n} tracklets",
     "split": "{n} tracklets of identity {identity} are identity {new} now",
     "rename": "identity {identity} is called {name}",
-    "forget": "identity {identity} is forgotten, with {n} tracklets and their crops",
+    "forget": "identity {identity} is forgotten, with {n} tracklets, crops and recordings",
     "undo": "taken back: correction {undone}, {kind} of identity {identity}",
 }
 
