@@ -23,6 +23,7 @@ from pipeline.viewer.api import PREFIX, Here, Number, crop_url, look, summaries
 from pipeline.viewer.catalogue import View
 from pipeline.viewer.corrections import REFUSALS, ask_matcher
 from pipeline.viewer.details import Details, Doubtful, TrackletDetail
+from pipeline.viewer.state import Viewer
 
 _LOOKED_AT = 500  # the most doubtful, of which those are asked whose answer changes most
 _BESIDE = 4  # visits of the candidate that are shown
@@ -73,7 +74,7 @@ class _Case:
 @router.get("")
 def list_questions(here: Here, limit: Annotated[int, Query(ge=1, le=50)] = 10) -> models.Questions:
     """The cases of which the matcher is not sure; those whose answer changes most first."""
-    view, details = here.records.view(), here.records.details
+    view, details = _now(here), here.records.details
     cases = [_case(view, one) for one in details.doubtful(_LOOKED_AT)]
     found = sorted((case for case in cases if case), key=lambda case: -case.worth)
     chosen = found[:limit]
@@ -93,11 +94,16 @@ def answer_question(here: Here, tracklet: Number, body: Answered) -> Reviewed:
     matcher decides on the tracklet anew.
     """
     about = here.records.details.doubt(tracklet)
-    case = _case(here.records.view(), about) if about else None
+    case = _case(_now(here), about) if about else None
     if case is None or (case.about.identity, case.candidate) != (body.identity, body.candidate):
         raise HTTPException(409, "this was answered or decided otherwise meanwhile")
     kind, arguments = _correction(case, body.answer)
     return Reviewed(correction=ask_matcher(here, kind, arguments).get("correction"))
+
+
+def _now(here: Viewer) -> View:
+    """Also with what was answered a moment ago."""
+    return here.records.catalogue.view(age=0.0)
 
 
 def _correction(case: _Case, answer: Answer) -> tuple[str, dict[str, Any]]:
