@@ -24,6 +24,7 @@ from pipeline.records import CameraState
 from pipeline.store import Store
 from tests.pipeline.bus.samples import wait_for
 from tests.pipeline.live import small_site, stored_updates
+from tests.pipeline.notify.places import SECRET, hook
 
 SECONDS = 12
 
@@ -267,11 +268,23 @@ def test_a_port_in_use_is_said_and_the_rest_goes_on(path: Path) -> None:
     assert stored_updates(site)
 
 
-def test_the_settings_can_do_without_the_viewer(path: Path) -> None:
-    with_settings(path, "viewer: {enabled: false}")
-    run = Run(path, "--until-end", viewer=True)
-    assert run.process.wait(240) == 0
+def test_who_is_to_be_told_has_been_told_of_everybody_at_the_end(path: Path) -> None:
+    with hook() as server:
+        webhook = {"url": server.url, "secret": SECRET, "events": ["person.seen"]}
+        notify = json.dumps({"webhooks": {"guard": webhook}})
+        site = with_settings(path, f"notify: {notify}\nviewer: {{enabled: false}}")
+        run = Run(path, "--until-end", viewer=True)
+        assert run.process.wait(240) == 0
+    told = [said["identity"] for said in server.said]
+    with Store.open(site.store_url, read_only=True) as store:
+        people = {person.identity: person for person in store.identities()}
+    assert people.keys() <= set(told)
+    assert len(told) == len(set(told))
+    assert len(run.pids("notifier")) == 1
     assert run.pids("viewer") == []
+    for said in server.said:
+        assert said["camera"] in site.cameras
+        assert said["link"] == f"http://127.0.0.1:8600/identities/{said['identity']}"
 
 
 def with_settings(path: Path, lines: str) -> Site:
