@@ -560,6 +560,35 @@ def rollback(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
     run_rollback(_load(site), as_json=json)
 
 
+@notify.command("run", epilog="Example: camtrail notify run site.yaml")
+def notify_run(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> None:
+    """Tell the receivers of `notify:` in site.yaml. `camtrail run` starts it itself."""
+    settings = _load(site)
+    stop = _stop_on_signals()
+    from pipeline import telemetry
+
+    telemetry.configure("notifier", json=json_logs or None)
+    from pipeline.notify.service import run_notifier
+
+    run_notifier(settings, stop)
+
+
+@notify.command("test", epilog="Example: camtrail notify test site.yaml")
+def notify_test(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Send each receiver a test event; exit status 1 if one did not take it."""
+    from pipeline.notify import command
+
+    raise typer.Exit(command.run_test(_load(site), as_json=json))
+
+
+@notify.command("status", epilog="Example: camtrail notify status site.yaml --json")
+def notify_status(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Say how many notifications wait for each receiver, were delivered, were given up."""
+    from pipeline.notify import command
+
+    command.run_status(_load(site), as_json=json)
+
+
 @app.command(epilog="Example: camtrail evaluate site.yaml --truth truth --json")
 def evaluate(
     truth: Annotated[
@@ -677,32 +706,3 @@ def _stop_on_signals() -> threading.Event:
 
 if __name__ == "__main__":
     main()
-@notify.command("run", epilog="Example: camtrail notify run site.yaml")
-def notify_run(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> None:
-    """Tell the receivers of `notify:` in site.yaml. `camtrail run` starts it itself."""
-    settings = _load(site)
-    stop = _stop_on_signals()
-    from pipeline import telemetry
-
-    telemetry.configure("notifier", json=json_logs or None)
-    from pipeline.notify.service import run_notifier
-
-    run_notifier(settings, stop)
-
-
-@notify.command("test", epilog="Example: camtrail notify test site.yaml")
-def notify_test(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
-    """Send each receiver a test event; exit status 1 if one did not take it."""
-    from pipeline.notify import command
-
-    raise typer.Exit(command.run_test(_load(site), as_json=json))
-
-
-@notify.command("status", epilog="Example: camtrail notify status site.yaml --json")
-def notify_status(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
-    """Say how many notifications wait for each receiver, were delivered, were given up."""
-    from pipeline.notify import command
-
-    command.run_status(_load(site), as_json=json)
-
-
