@@ -71,14 +71,15 @@ function draw() {
 }
 
 function ask(people) {
-  const [first, ...others] = people.toSorted((a, b) => a.identity - b.identity);
+  const sorted = people.toSorted((a, b) => a.identity - b.identity);
+  const [first, ...others] = sorted;
   const done = [];
   const face = (person) =>
     h("li", {}, h("span", { class: "photo" }, picture(person.crop, "")), h("b", {}, title(person)));
   dialog(
     "Merge",
     [h("p", {}, `These are one person, who keeps the number ${first.identity}:`),
-      h("ul", { class: "faces" }, ...[first, ...others].map(face))],
+      h("ul", { class: "faces" }, ...sorted.map(face))],
     async () => {
       for (const other of others) {
         if (done.some(({ identity }) => identity === other.identity)) continue; // before it failed
@@ -88,7 +89,7 @@ function ask(people) {
     },
     () => {
       clear();
-      toast(`Merged ${people.map(title).join(" and ")}.`, done.map(({ correction }) => correction));
+      toast(`Merged ${sorted.map(title).join(" and ")}.`, done.map(({ correction }) => correction));
       changed();
     },
   );
