@@ -50,7 +50,7 @@ class View {
     this.piece = piece;
     this.points = [];
     this.video.src = piece.clip;
-    this.drawn = get(piece.path.replace("/api/v1", "")).then(({ points }) => {
+    get(piece.path.replace("/api/v1", "")).then(({ points }) => {
       if (piece === this.piece) this.points = points;
     }).catch(() => {}); // it plays without boxes
   }
@@ -88,6 +88,7 @@ export function player(visits, colour) {
   let screens = [];
   let playing = false;
   let asked = 0; // counts what was asked for: only the last of it is shown
+  let onward = null; // to the next visit, where there is one
 
   const lead = () => screens[0];
   const slider = $("player-time");
@@ -99,10 +100,23 @@ export function player(visits, colour) {
     return footage.get(visit.tracklet);
   }
 
+  function neighbours(visit) {
+    const all = visits();
+    const index = all.findIndex(({ tracklet }) => tracklet === visit.tracklet);
+    const to = (other) => (other ? () => open(other) : null);
+    const back = to(all[index - 1]);
+    onward = index < 0 ? null : to(all[index + 1]);
+    $("player-before").disabled = !back;
+    $("player-before").onclick = back;
+    $("player-after").disabled = !onward;
+    $("player-after").onclick = onward;
+  }
+
   async function open(visit) {
     const mine = ++asked;
     show($("player"), true);
     close();
+    neighbours(visit);
     say(`${visit.camera} …`);
     try {
       const found = await find(visit);
@@ -118,16 +132,7 @@ export function player(visits, colour) {
       footage.delete(visit.tracklet);
       if (mine === asked) say(`${visit.camera}, ${clock(visit.start)}: ${error.message}`);
     }
-    const all = visits();
-    const index = all.findIndex(({ tracklet }) => tracklet === visit.tracklet);
-    $("player-before").disabled = index <= 0;
-    $("player-after").disabled = index < 0 || index >= all.length - 1;
-    $("player-before").onclick = () => open(all[index - 1]);
-    $("player-after").onclick = () => open(all[index + 1]);
-    onward = index >= 0 && index < all.length - 1 ? () => open(all[index + 1]) : null;
   }
-
-  let onward = null; // to the next visit, where there is one
 
   function add(visit, found) {
     const screen = new View(visit, found, colour);

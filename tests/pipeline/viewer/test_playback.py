@@ -19,6 +19,7 @@ from tests.pipeline.viewer.test_browser import (  # noqa: F401
     serve,
     until,
 )
+from tests.pipeline.viewer.test_map import settings
 
 START = 1_767_600_000.0  # 2026-01-05T08:00:00Z
 SLIDER = "document.getElementById('player-time')"
@@ -30,8 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Identity 1 is in both cameras at once, from picture 11 to 40; 3 has one visit."""
     folder = tmp_path_factory.mktemp("site")
     stored_site.fill(stored_site.create(folder), folder, called={2: 1})
-    path = folder / "site.yaml"
-    path.write_text(path.read_text()[:-1] + ', "recording": {"enabled": true}}')
+    settings(folder, recording={"enabled": True})
     return folder
 
 
@@ -120,6 +120,18 @@ def test_the_player_fits_a_telephone(narrow) -> None:  # noqa: F811
     play(narrow)
     until(narrow, "document.querySelector('#player-screens video')?.readyState >= 3")
     assert narrow.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_nothing_keeps_anybody_out_of_the_player(page, scheme: str) -> None:  # noqa: F811
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/identities/1")
+    play(page)
+    until(page, "document.querySelector('#player-screens video')?.readyState >= 3")
+    assert page.locator("#map .leg").count() > 0
+    found = axe.Axe().run(page).response["violations"]
+    assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
 
 
 def test_what_is_gone_is_said(page, folder: Path) -> None:  # noqa: F811
