@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.viewer.access.log import Look
 from pipeline.viewer.api import PREFIX, Here, Number, look
 from pipeline.viewer.details import Stay
-from pipeline.viewer.footage import Footage, NothingRecordedError, Piece, footage_of
+from pipeline.viewer.footage import NothingRecordedError, Piece, footage_of
 from pipeline.viewer.models import Problem
 from pipeline.viewer.state import Viewer
 
@@ -70,7 +70,7 @@ def get_footage(here: Here, tracklet: Number) -> VisitFootage:
     """What can be played of a visit, in pieces of about a minute at most."""
     stay = _stay(here, tracklet)
     start, end = _margins(here, stay)
-    pieces = _footage(here, stay).pieces(start, end)
+    pieces = footage_of(here.site, stay.camera).pieces(start, end)
     at = f"{PREFIX}/visits/{tracklet}"
 
     def piece(found: Piece) -> PieceToPlay:
@@ -102,7 +102,7 @@ def get_clip(
 ) -> Response:
     """One of the pieces of `footage`, as the camera sent it: copied, not encoded anew."""
     stay = _stay(here, tracklet)
-    footage = _footage(here, stay)
+    footage = footage_of(here.site, stay.camera)
     pieces = footage.pieces(*_margins(here, stay))
     # What is still recorded may have grown since it was listed: the clip stays as it was then.
     for piece in pieces:
@@ -131,18 +131,13 @@ async def nothing_recorded(_: Request, error: Exception) -> JSONResponse:
 
 
 def _stay(here: Viewer, tracklet: int) -> Stay:
+    """The visit that is asked for; it is written down who asks."""
     stay = here.records.details.stay(tracklet)
     if stay is None:
         raise HTTPException(404, f"there is no visit {tracklet}")
-    return stay
-
-
-def _footage(here: Viewer, stay: Stay) -> Footage:
-    """What it is played from; it is written down who plays it."""
-    footage = footage_of(here.site, stay.camera)
     if stay.identity is not None:
         look(here, Look.RECORDING, [stay.identity])
-    return footage
+    return stay
 
 
 def _margins(here: Viewer, stay: Stay) -> tuple[float, float]:

@@ -187,6 +187,7 @@ def test_a_codec_that_browsers_do_not_play_is_refused(tmp_path: Path) -> None:
         run_recorder(site, "gate", threading.Event())
 
 
+@pytest.mark.slow
 @pytest.mark.rtsp
 def test_a_run_site_starts_its_recorders_again(film: Path, tmp_path: Path) -> None:
     need_gstreamer()

@@ -119,6 +119,12 @@ def test_what_there_is_not(client: TestClient, path: str, status: int, said: str
     assert said in str(answer.json()["detail"])
 
 
+def test_it_is_written_down_who_played_whom(client: TestClient) -> None:
+    footage(client)
+    lines = client.get(f"{API}/audit").json()["lines"]
+    assert [3] in [line["identities"] for line in lines if line["action"] == "played recordings"]
+
+
 def test_without_recording_nothing_is_played(tmp_path: Path) -> None:
     with TestClient(create_app(site_of(tmp_path, False)), "http://localhost") as client:
         answer = client.get(f"{API}/visits/{visit(client)}/footage")
