@@ -40,12 +40,12 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 
 def test_all_commands_are_there() -> None:
     assert {
-        "audit", "config", "confirm", "crops export", "demo", "doctor", "encoder info",
-        "encoder promote", "encoder rollback", "evaluate", "forget", "identities", "init",
-        "matcher", "merge", "notify run", "notify status", "notify test", "recorder", "rename",
-        "run", "show", "simulate", "split", "tokens add", "tokens list", "tokens revoke",
-        "users add", "users list", "users password", "users remove", "users role", "viewer",
-        "worker",
+        "audit", "config", "confirm", "corrections", "crops export", "demo", "doctor",
+        "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget", "identities",
+        "init", "matcher", "merge", "notify run", "notify status", "notify test", "recorder",
+        "rename", "run", "show", "simulate", "split", "staff", "tokens add", "tokens list",
+        "tokens revoke", "undo", "users add", "users list", "users password", "users remove",
+        "users role", "viewer", "watch", "worker",
     } == COMMANDS  # fmt: skip
 
 
