@@ -3,7 +3,7 @@
 =============  ==================================================================================
 ``roles``      what a viewer, an operator and an administrator may
 ``database``   ``access.sqlite``, apart from the store, which only the matcher writes; ``schema``
-``passwords``  argon2
+``passwords``  argon2; ``secret`` those that we make ourselves
 ``users``      who there is; ``sessions`` who has logged in; ``tokens`` for programs
 ``log``        who looked at whom, and what was done to users; ``history`` puts it beside what the
                store knows of corrections
