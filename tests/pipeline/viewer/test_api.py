@@ -44,6 +44,8 @@ def test_lists_everybody_the_last_seen_first(stored: Stored) -> None:
     assert people[0] == {
         "identity": 1,
         "name": None,
+        "staff": False,
+        "watched": None,
         "first_seen": START,
         "last_seen": pytest.approx(START + 11.9),
         "visits": 3,
