@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.errors import CamtrailError
-from pipeline.viewer.access.asker import current
+from pipeline.viewer.access.asker import Asker, current
 from pipeline.viewer.api import PREFIX, Here
 from pipeline.viewer.state import Viewer
 
@@ -49,7 +49,7 @@ async def _while_let_in(here: Viewer, events: AsyncGenerator[str]) -> AsyncItera
     async with aclosing(events):
         async for text in events:
             if time.monotonic() - looked >= _LET_IN_SECONDS:
-                if await run_in_threadpool(here.access.recognise, asker.credentials) is None:
+                if not await run_in_threadpool(_is_let_in, here, asker):
                     return
                 looked = time.monotonic()
             yield text
@@ -58,6 +58,13 @@ async def _while_let_in(here: Viewer, events: AsyncGenerator[str]) -> AsyncItera
 def event(name: str, data: Any) -> str:
     """One event; ``data`` as JSON."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+
+
+def _is_let_in(here: Viewer, asker: Asker) -> bool:
+    try:
+        return here.access.recognise(asker.credentials) is not None
+    except CamtrailError:  # the next request says what is wrong
+        return False
 
 
 async def _events(here: Viewer) -> AsyncGenerator[str]:

@@ -82,7 +82,8 @@ class Access:
             TooOftenError: they were too often, for this name or from this address.
         """
         place = _network(address)
-        if wait := max(self._by_address.attempt(place), self._by_name.attempt(name)):
+        # In this order: who guesses from one address cannot keep a user out for long.
+        if wait := self._by_address.attempt(place) or self._by_name.attempt(name):
             raise TooOftenError(wait)
         if not self.users.has_password(name, password):
             # A name that is none may be a password that was typed into the wrong field.

@@ -284,6 +284,17 @@ def test_guessing_from_one_address_takes_ever_longer(ada: Access, clock: Clock) 
     assert ada.log_in("ada", PASSWORD, "2001:db8:0:1::1")  # of another network
 
 
+def test_who_is_slowed_down_does_not_slow_down_others(ada: Access, clock: Clock) -> None:
+    for number in range(40):
+        fail(ada, f"user{number}", "198.51.100.1")
+    tried = 0
+    for _ in range(14):
+        clock.now += 1
+        tried += fail(ada, "ada", "198.51.100.1")
+    assert tried <= 4  # after 1, 2, 4 and 8 seconds
+    assert ada.log_in("ada", PASSWORD, ADDRESS)
+
+
 def test_guesses_at_once_count_as_well(ada: Access) -> None:
     with ThreadPoolExecutor(12) as pool:
         tried = list(pool.map(lambda _: fail(ada, "ada", ADDRESS), range(12)))
