@@ -31,7 +31,9 @@ function row({ time, times, author, action, identities, detail }) {
     index ? ", " : "",
     h("a", { href: `/identities/${number}` }, String(number)),
   ]);
-  const more = Object.entries(detail).map(([name, value]) => `${name}: ${value}`);
+  const more = Object.entries(detail)
+    .filter(([name]) => !name.startsWith("identit")) // they stand in their own column
+    .map(([name, value]) => `${name}: ${value}`);
   return h(
     "tr",
     {},
