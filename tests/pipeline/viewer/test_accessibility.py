@@ -36,6 +36,7 @@ def test_nothing_keeps_anybody_from_logging_in(browser, tmp_path: Path) -> None:
     stored_site.create(tmp_path)
     path = tmp_path / "site.yaml"
     command = [sys.executable, "-m", "pipeline.cli", "users", "add", "ada", str(path)]
+    command += ["--role", "administrator"]
     subprocess.run(command, input="a long password of ada\n", text=True, check=True)
     for address in serve(path):
         for width in WIDTHS:
