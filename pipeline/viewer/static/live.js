@@ -5,6 +5,7 @@ import { drawMarks, picture } from "./card.js";
 import { $, h, s, show } from "./dom.js";
 import { clock, colour, plural, title } from "./format.js";
 import { drawPresence, mapIn, sitePlan } from "./map.js";
+import { searchIn } from "./picked.js";
 
 const STALE = 5000; // ms without a frame
 
@@ -37,6 +38,7 @@ function arrange() {
   $("screens").dataset.count = one ? 1 : screens.size;
   $("live-title").textContent = one ?? "Live";
   show($("all"), one !== null);
+  show($("find"), one !== null);
   watch(one ? [one] : [...screens.keys()]);
 }
 
@@ -122,6 +124,7 @@ async function list() {
 }
 
 $("all").addEventListener("click", () => enlarge(null));
+$("find").addEventListener("click", () => searchIn(screens.get(large()).image));
 addEventListener("keydown", (event) => event.key === "Escape" && large() && enlarge(null));
 addEventListener("popstate", arrange);
 $("no-staff").checked = localStorage.getItem("no-staff") === "yes";

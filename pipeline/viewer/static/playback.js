@@ -4,6 +4,7 @@
 import { get } from "./api.js";
 import { $, h, s, show } from "./dom.js";
 import { clock, duration } from "./format.js";
+import { searchIn } from "./picked.js";
 
 const DRIFT = 0.25; // s that a camera may be off the clock before it is set
 const LEAP = 1.5; // s between two boxes, beyond which nothing is drawn
@@ -220,6 +221,7 @@ export function player(visits, colour) {
     if (!playing && lead()?.piece && lead().now >= lead().footage.end - 0.2) seek(lead().footage.start);
     play(!playing);
   });
+  $("player-find").addEventListener("click", () => lead()?.piece && searchIn(lead().video));
   slider.addEventListener("input", () => seek(Number(slider.value)));
   $("player-close").addEventListener("click", () => {
     asked += 1;

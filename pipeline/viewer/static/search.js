@@ -4,6 +4,7 @@ import { get, post } from "./api.js";
 import { card } from "./card.js";
 import { $, h, s, show } from "./dom.js";
 import { duration, moment, plural, typedTime } from "./format.js";
+import { picked } from "./picked.js";
 
 const KINDS = ["image/jpeg", "image/png", "image/webp"];
 let picture = null;
@@ -152,3 +153,4 @@ $("sequence").addEventListener("submit", (event) => {
   follow(true);
 });
 $("more").addEventListener("click", () => follow(false));
+take(picked());

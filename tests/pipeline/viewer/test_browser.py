@@ -20,7 +20,7 @@ import pytest
 from pipeline.bus import EmbeddedServer
 from pipeline.camera.preview import PreviewSender
 from pipeline.config import Site, load_site
-from pipeline.records import Assignment, Decision, Frame, TrackletUpdate
+from pipeline.records import Assignment, Decision, Frame, Image, TrackletUpdate
 from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, Store, Verdict
 from tests.pipeline import stored_site
@@ -244,7 +244,8 @@ def test_dark_and_light_can_be_chosen(page) -> None:
     assert page.evaluate(ground) == after
 
 
-def test_live_shows_boxes_with_names_and_survives_redis(page, site: Site) -> None:
+def test_live_shows_boxes_with_names_and_survives_redis(page, site: Site, tmp_path: Path) -> None:
+    image = cv2.imread(str(picture_of_several(site, tmp_path)))
     with sqlite3.connect(site.data_dir / "camtrail.sqlite") as store:
         query = "SELECT camera, track, identity FROM tracklets WHERE open"
         camera, track, identity = store.execute(query).fetchone()
@@ -252,7 +253,7 @@ def test_live_shows_boxes_with_names_and_survives_redis(page, site: Site) -> Non
     server.start()
     stop = Event()
     with closing(PreviewSender(site, camera, filmed.RUN)) as sender:
-        worker = Thread(target=offer, args=(sender, camera, track, stop))
+        worker = Thread(target=offer, args=(sender, camera, track, image, stop))
         worker.start()
         try:
             page.goto("/live")
@@ -268,14 +269,21 @@ def test_live_shows_boxes_with_names_and_survives_redis(page, site: Site) -> Non
             assert page.locator(".screen:visible").count() == 1
             page.keyboard.press("Escape")
             assert page.locator(".screen:visible").count() == len(site.cameras)
+            assert page.locator("#find").is_hidden()
+            page.click(f"[data-camera={camera}] .picture")
+            page.click("#find")
+            page.wait_for_selector(".shown g")
+            assert page.url.endswith("/search")
+            assert "Who is meant?" in page.text_content("#said")
+            page.reload()
+            assert page.locator("#shown").is_hidden()
         finally:
             stop.set()
             worker.join()
             server.stop()
 
 
-def offer(sender: PreviewSender, camera: str, track: int, stop: Event) -> None:
-    image = np.full((360, 640, 3), 90, np.uint8)
+def offer(sender: PreviewSender, camera: str, track: int, image: Image, stop: Event) -> None:
     number = 0
     while not stop.wait(0.1):
         number += 1

@@ -67,6 +67,16 @@ def test_a_visit_plays_with_the_persons_box(page) -> None:  # noqa: F811
     until(page, f"{box} === null")
 
 
+def test_somebody_is_searched_for_in_a_recorded_picture(page) -> None:  # noqa: F811
+    page.goto("/identities/3")
+    play(page)
+    until(page, "document.querySelector('#player-screens video')?.readyState >= 3")
+    page.click("#player-find")
+    page.wait_for_url("**/search")
+    until(page, "document.getElementById('said').textContent.includes('no person')")
+    until(page, "document.querySelector('#shown img')?.naturalWidth === 200")
+
+
 def test_the_slider_goes_to_a_moment_and_the_box_with_it(page) -> None:  # noqa: F811
     page.goto("/identities/3")
     play(page)
