@@ -111,7 +111,7 @@ def test_the_colour_baseline(
         ["compare", "a.safetensors", "b.safetensors", "--data"],
         ["ablate", "fidi", "--out", "study", "--data"],
         ["reproduce", "--method", "scr", "--out", "run"],
-        ["results", "--out", "runs", "--data"],
+        ["results", "supervised", "--out", "runs", "--data"],
     ],
 )
 def test_data_to_learn_from_alone(
