@@ -125,6 +125,11 @@ def test_a_file_is_read_to_its_end_and_only_once(yard: Yard) -> None:
         assert [(p.state, p.frames, p.frame) for p in again] == [(CameraState.ENDED, 0, 45)]
         assert again[0].time == progress[-1].time
         assert again[0].run > progress[-1].run
+    # Nobody commits any more: a matcher of `--until-end` has gone.
+    late = threading.Thread(target=run_worker, args=(yard.site, "gate", threading.Event()))
+    late.start()
+    late.join(60)
+    assert not late.is_alive()
 
 
 def test_another_file_in_the_place_of_one_that_was_read(yard: Yard) -> None:
