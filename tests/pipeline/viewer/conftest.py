@@ -49,6 +49,7 @@ class Running:
 
     def visits(self, identity: int) -> list[dict[str, Any]]:
         answer = self.client.get(f"{API}/identities/{identity}/visits")
+        assert answer.status_code in (200, 404), answer.text
         return list(answer.json()["visits"]) if answer.status_code == 200 else []
 
     def people(self) -> set[int]:
@@ -57,7 +58,8 @@ class Running:
 
     def several(self) -> int:
         """Somebody with more than one visit."""
-        return next(i for i in sorted(self.people()) if len(self.visits(i)) > 1)
+        visits = {i: len(self.visits(i)) for i in sorted(self.people())}
+        return next(i for i, count in visits.items() if count > 1)
 
     def await_(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 90

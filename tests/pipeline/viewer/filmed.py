@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import math
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +31,15 @@ def create(
     folder: Path, seconds: float = 14.0, seed: int = 7, cameras: int = 2, people: int = 6
 ) -> Site:
     """Some cameras and people; what they filmed in the first half is in the store."""
+    shutil.copytree(_made(seconds, seed, cameras, people), folder, dirs_exist_ok=True)
+    return load_site(folder / "site.yaml")
+
+
+@functools.cache
+def _made(seconds: float, seed: int, cameras: int, people: int) -> Path:
+    """The same once for all who ask, since it takes a while."""
+    folder = Path(tempfile.mkdtemp(prefix="camtrail-film-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     options = SiteOptions(seed=seed, cameras=cameras, people=people, seconds=seconds)
     simulate_site(folder, options)
     site = load_site(folder / "site.yaml")
@@ -54,7 +67,7 @@ def create(
     with Store.open(site.store_url) as store:
         received = [Received(update, update.end) for update in updates]
         store.commit(Batch(received, [], outcome, encoder.fingerprint))
-    return site
+    return folder
 
 
 def frames(site: Site, camera: str) -> Iterator[tuple[int, Image]]:
