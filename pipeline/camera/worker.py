@@ -59,10 +59,9 @@ def run_worker(site: config.Site, camera: str, stop: threading.Event) -> None:
         former = footage.where_to_go_on(camera, options, publisher.resume)
         if former is not None and former.state == CameraState.ENDED:
             log.info("the file was read to its end before; nothing is read again", camera=camera)
-            committed = publisher.wait_committed(_HEALTH_SECONDS)
+            if publisher.wait_committed(_HEALTH_SECONDS):
+                return  # nothing more need be said, and a matcher that waited for it may be gone
             publisher.put([replace(former, run=publisher.run, frames=0)])
-            if committed:  # a matcher that waited for the end only may be gone
-                return
         else:
             _watch(site, camera, publisher, former, stop)
         if not options.live:

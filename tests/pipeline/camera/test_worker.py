@@ -121,10 +121,7 @@ def test_a_file_is_read_to_its_end_and_only_once(yard: Yard) -> None:
         assert int(yard.health("gate")["frames"]) <= 45
 
         run_worker(yard.site, "gate", threading.Event())
-        again = committer.progress("gate")[len(progress) :]
-        assert [(p.state, p.frames, p.frame) for p in again] == [(CameraState.ENDED, 0, 45)]
-        assert again[0].time == progress[-1].time
-        assert again[0].run > progress[-1].run
+        assert committer.progress("gate") == progress
     # Nobody commits any more: a matcher of `--until-end` has gone.
     late = threading.Thread(target=run_worker, args=(yard.site, "gate", threading.Event()))
     late.start()
