@@ -114,7 +114,7 @@ def test_torchvision_is_not_loaded_where_it_is_not_needed() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "text"),
     [
-        ("resnet999", {}, "unknown architecture 'resnet999'; known are: asymmetric, densenet121, dgnet, osnet"),
+        ("resnet999", {}, "unknown architecture 'resnet999'; known are: asymmetric, densenet121"),
         ("stripenet", {"depth": 3}, "no argument 'depth'; it takes: dimension, stripes"),
         ("resnet50", {"name": "resnet18"}, "'name'; it takes: dimension, last_stride, pooling"),
         ("stripenet", {"dimension": 10**9}, "whole number from 8 to 2048"),
