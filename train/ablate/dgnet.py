@@ -17,7 +17,7 @@ from train.ablate.tables import Plan, Row, Table, growing
 from train.data import DataSet
 from train.errors import TrainError
 from train.evaluation import Features, embed_data, evaluate
-from train.methods.dgnet import DGNetSettings
+from train.methods.dgnet_features import DGNetSettings
 from train.run import method_settings
 
 _PAPER = "Published: Zheng et al., DG-Net (2019), "

@@ -22,7 +22,8 @@ from train.generation.teacher import Teacher
 from train.loop.accelerator import make_accelerator
 from train.loop.loop import Loop
 from train.loop.record import device_name
-from train.methods.dgnet import DGNetMethod, DGNetSettings
+from train.methods.dgnet import DGNetMethod
+from train.methods.dgnet_features import DGNetSettings
 from train.precision import Precision
 
 _STEPS, _ROUNDS = 5, 3

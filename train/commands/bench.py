@@ -62,7 +62,7 @@ def bench(
 
 def _bench_dgnet(settings: str, changes: list[str], as_json: bool) -> None:
     from train.bench.generation import measure_steps
-    from train.methods.dgnet import DGNetSettings
+    from train.methods.dgnet_features import DGNetSettings
     from train.run import method_settings
 
     chosen = method_settings("dgnet", settings, changes)

@@ -23,7 +23,7 @@ from train.errors import TrainError
 from train.generation.generator import Codes, Generator
 from train.loop.checkpoint import NAME as CHECKPOINT
 from train.loop.checkpoint import read_checkpoint
-from train.methods.dgnet import DGNetSettings
+from train.methods.dgnet_features import DGNetSettings
 
 _BATCH = 32
 _QUALITY = 95  # of JPEG; with all colours, which matter as much as edges in small images

@@ -10,7 +10,7 @@ from train.errors import TrainError
 from train.loop import Method
 from train.methods.abmt import AbmtMethod, AbmtSettings, abmt_after_source
 from train.methods.baseline import BaselineMethod, BaselineSettings
-from train.methods.dgnet import DGNetSettings
+from train.methods.dgnet_features import DGNetSettings
 from train.methods.dgnet_offline import make_dgnet
 from train.methods.ice import IceMethod, IceSettings
 from train.methods.scr import ScrMethod, ScrSettings

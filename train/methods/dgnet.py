@@ -9,91 +9,36 @@ appearance of t, and j with the appearance of i.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam
-from torch.utils.data import Dataset
 
-from reid_models import Description, InputSpec, build
 from reid_models.generators import Discriminator
-from reid_models.networks.dgnet import DGNet, Pair
-from reid_models.networks.network import Network
-from reid_models.pretrained import load_backbone
-from train.data import Augmentation, Crops, Draw, PKSampler, Sample
-from train.errors import TrainError
-from train.generation.adversarial import (
-    Objective,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
-from train.generation.collapse import Collapse, CollapseWatch
+from reid_models.networks.dgnet import Pair
+from train.data import Augmentation, Crops, Sample
+from train.generation.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from train.generation.collapse import CollapseWatch
 from train.generation.generator import Codes, Generator
 from train.generation.pictures import sheets
-from train.generation.teacher import Teacher, load_teacher
-from train.loop import Batch, Method, Settings, Source, Update
-from train.loop.loop import Loop
-from train.loop.optimizer import make_optimizer, make_rate
+from train.generation.teacher import Teacher
+from train.loop import Batch, Update
+from train.loop.optimizer import make_rate
 from train.loop.recompute import statistics_kept
-from train.losses import LabelSmoothedCrossEntropy
 from train.losses.reconstruction import reconstruction_loss
-from train.methods.supervised import EncoderSettings, accuracy, classifier, shared
+from train.methods.dgnet_features import (
+    AdversarySettings,
+    Classifiers,
+    DGNetFeatures,
+    DGNetSettings,
+    encoder_optimizers,
+)
+from train.methods.supervised import accuracy
 
 _SHOWN = 6  # people on the sheets of pictures
-
-Weight = Annotated[float, Field(ge=0)]
-_Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
-class _Adversary(Settings):
-    """What structure encoder with decoder, and the discriminator, have each of their own."""
-
-    width: int = Field(ge=1, le=256)
-    learning_rate: float = Field(gt=0)
-    betas: tuple[_Beta, _Beta]
-
-
-class GeneratorSettings(_Adversary):
-    """Of structure encoder and decoder."""
-
-    aspp: bool
-
-
-class DGNetSettings(EncoderSettings):
-    """The keys of ``dgnet.yaml``, which says what each means."""
-
-    label_smoothing: float = Field(ge=0, lt=1)
-    steps: int | None = Field(ge=1)
-    identity_augmentation: Augmentation | None
-    heads_rate: float = Field(gt=0)
-    generator: GeneratorSettings
-    discriminator: _Adversary
-    adversarial: Objective
-    gradient_penalty: Weight
-    collapse: Collapse | None
-    image_reconstruction: str
-    code_reconstruction: str
-    detach_appearance: bool
-    lambda_image: Weight
-    lambda_code: Weight
-    lambda_identity: Weight
-    lambda_generated_identity: Weight
-    lambda_adversarial: Weight
-    lambda_primary: Weight
-    alpha: Weight
-    feed_from: float = Field(ge=0)
-    feed_ramp: float = Field(ge=0)
-    ramp_codes: bool
-    generated_by: str | None
-    teacher: str | None
-    pictures: int = Field(ge=0)
 
 
 class Made(NamedTuple):
@@ -120,26 +65,6 @@ class Made(NamedTuple):
     fed_code: Tensor
     fed_logits: Pair
     cross_structure: Tensor
-
-
-class Classifiers(nn.Module):
-    """Two classifiers over the training identities, of primary and of fine-grained features.
-
-    Args:
-        network: makes the features.
-        classes: identities.
-    """
-
-    def __init__(self, network: DGNet, classes: int) -> None:
-        super().__init__()
-        length = network.dimension // 2
-        self.classifiers = nn.ModuleList(classifier(length, classes) for _ in range(2))
-
-    def classify(self, network: DGNet, code: Tensor) -> Pair:
-        """Logits (N, classes) of an appearance code."""
-        heads = network.heads(code)
-        primary, fine = (c(h) for c, h in zip(self.classifiers, heads, strict=True))
-        return Pair(primary, fine)
 
 
 class DGNetModel(Classifiers):
@@ -195,32 +120,11 @@ class DGNetModel(Classifiers):
         )
 
 
-class TwoViews(Dataset[tuple[Tensor, int]]):
-    """``(image (6, H, W), label)``: one image changed in two ways, one above the other."""
-
-    def __init__(self, first: Crops, second: Crops) -> None:
-        self._first, self._second = first, second
-
-    def __getitem__(self, index: Draw) -> tuple[Tensor, int]:
-        image, label = self._first[index]
-        return torch.cat([image, self._second[index][0]]), label
-
-
-class DGNetMethod(Method):
+class DGNetMethod(DGNetFeatures):
     """Two updates in turn: encoders and decoder, then the discriminator.
 
-    Args:
-        settings: see the YAML files.
-        samples: to learn from.
-        seed: of the batches; weights take torch's global generator.
-        trained_on: for the encoder's description.
-        teacher: in place of the one that the settings name.
-
-    Raises:
-        TrainError: settings, samples or teacher do not fit.
+    Args and errors are those of `DGNetFeatures`.
     """
-
-    network: DGNet
 
     def __init__(
         self,
@@ -230,35 +134,14 @@ class DGNetMethod(Method):
         trained_on: str,
         teacher: Teacher | None = None,
     ) -> None:
-        self._settings = settings
-        spec = InputSpec(height=settings.height, width=settings.width)
-        crops = Crops(samples, spec, settings.augmentation)
-        _check_siblings(crops.labels)
-        self._draws = PKSampler(
-            crops.labels,
-            crops.cameras,
-            shared(settings.identities_per_batch),
-            settings.images_per_identity,
-            seed,
-            settings.steps,
-        )
-        images: Dataset[tuple[Tensor, int]] = crops
-        if settings.identity_augmentation is not None:
-            images = TwoViews(crops, Crops(samples, spec, settings.identity_augmentation))
-        self._source = Source(samples, images, self._draws)
-        # The embedding adds up mirror images within the network, before it weighs the features.
-        arguments = {**settings.arguments, "mirror": settings.flip}
-        self.network = _of_dgnet(build(settings.architecture, **arguments))
-        load_backbone(self.network, settings.weights)
+        super().__init__(settings, samples, seed, trained_on, teacher)
+        spec = self.description.input
         self._generator = Generator(
             self.network, settings.generator.width, settings.generator.aspp, spec
         )
-        model = DGNetModel(self._generator, crops.classes, settings.detach_appearance)
+        model = DGNetModel(self._generator, self._classes, settings.detach_appearance)
         self._judge = Discriminator(settings.discriminator.width)
-        self.models = {"model": model, "discriminator": self._judge}
-        self._teacher = teacher or _teacher(settings, samples, spec)
-        if self._teacher is not None:
-            self.models["teacher"] = self._teacher
+        self.models |= {"model": model, "discriminator": self._judge}
         self._collapse = CollapseWatch(settings.collapse) if settings.collapse else None
         if self._collapse is not None:
             self.models["collapse"] = self._collapse
@@ -274,29 +157,10 @@ class DGNetMethod(Method):
             ),
             Update([_adam(settings.discriminator, self._judge)], self.discriminate, rate),
         ]
-        self.description = Description(
-            input=spec,
-            dimension=self.network.dimension,
-            architecture=settings.architecture,
-            arguments=arguments,
-            trained_on=trained_on,
-        )
-        self._identity_loss = LabelSmoothedCrossEntropy(settings.label_smoothing)
         self._image_loss = reconstruction_loss(settings.image_reconstruction)
         self._code_loss = reconstruction_loss(settings.code_reconstruction)
         self._shown = _examples(Crops(samples, spec, Augmentation()))
-        self._epoch, self._done, self._made = 1, 0, torch.empty(0)
-
-    def before_epoch(self, loop: Loop) -> None:
-        if loop.accelerator.mixed_precision == "fp16":
-            raise TrainError(
-                "precision=fp16: gradients of images are too small for it; set bf16 or fp32"
-            )
-
-    def source(self, epoch: int) -> Source:
-        self._draws.epoch = self._epoch = epoch
-        self._done = 0
-        return self._source
+        self._made = torch.empty(0)
 
     def generate(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 10 without the discriminator's side of equation 7."""
@@ -357,32 +221,6 @@ class DGNetMethod(Method):
             return {}
         return sheets(self._generator, *self._shown)
 
-    def _feed(
-        self, fed: Tensor, logits: Pair, structure_labels: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Equations 8 and 9, and their weighted sum: what generated images teach the encoder."""
-        s = self._settings
-        fine = self._identity_loss(logits.fine, structure_labels)
-        primary = fine.new_zeros(())
-        if self._teacher is not None:
-            soft = self._teacher(fed.detach())
-            primary = F.kl_div(logits.primary.log_softmax(1), soft, reduction="batchmean")
-        taught = s.lambda_primary * (primary + s.alpha * fine)
-        return {"primary": primary, "fine": fine}, taught
-
-    def _pairs(self, images: int) -> tuple[Tensor, Tensor]:
-        """Of each image, the number of another of the same person and of one of another."""
-        each = self._settings.images_per_identity
-        numbers = torch.arange(images).view(-1, each)
-        turns = int(torch.randint(1, len(numbers), ()))
-        return numbers.roll(-1, 1).flatten(), numbers.roll(turns, 0).flatten()
-
-    def _ramp(self) -> float:
-        """From 0 at ``feed_from`` epochs to 1 ``feed_ramp`` epochs later."""
-        over = self._epoch - 1 + self._done / len(self._draws) - self._settings.feed_from
-        ramp = self._settings.feed_ramp
-        return float(over >= 0) * (min(1.0, over / ramp) if ramp else 1.0)
-
 
 def _through(judged: Tensor, fed: Tensor, cross: Tensor) -> Tensor:
     """The loss of ``fed`` as one of ``cross``, whose numbers are the same.
@@ -395,49 +233,9 @@ def _through(judged: Tensor, fed: Tensor, cross: Tensor) -> Tensor:
     return judged.detach() + passed - passed.detach()
 
 
-def encoder_optimizers(
-    network: DGNet, model: Classifiers, settings: DGNetSettings
-) -> list[torch.optim.Optimizer]:
-    """Of the appearance encoder, and of its heads with the classifiers."""
-    heads = nn.ModuleList([network.primary, network.fine, model.classifiers])
-    faster = {"learning_rate": settings.learning_rate * settings.heads_rate}
-    return [
-        make_optimizer(network.trunk, settings),
-        make_optimizer(heads, settings.model_copy(update=faster)),
-    ]
-
-
-def _adam(settings: _Adversary, *networks: nn.Module) -> Adam:
+def _adam(settings: AdversarySettings, *networks: nn.Module) -> Adam:
     parameters = [p for network in networks for p in network.parameters()]
     return Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
-
-
-def _of_dgnet(network: Network) -> DGNet:
-    if not isinstance(network, DGNet):
-        raise TrainError(
-            "the method dgnet trains the architecture dgnet; "
-            "set arguments.backbone instead of architecture, or use the method baseline"
-        )
-    return network
-
-
-def _check_siblings(labels: Sequence[int]) -> None:
-    if len(set(labels)) == len(labels):
-        raise TrainError(
-            "every identity has one image only: DG-Net learns what is the same in two images of "
-            "a person; use data with more images an identity"
-        )
-
-
-def _teacher(settings: DGNetSettings, samples: Sequence[Sample], spec: InputSpec) -> Teacher | None:
-    if settings.teacher is not None:
-        return load_teacher(Path(settings.teacher), samples, spec)
-    if settings.lambda_primary > 0:
-        raise TrainError(
-            "teacher: primary feature learning needs one; train it with camtrail-train baseline "
-            "on the same data and set teacher=RUN/encoder.safetensors, or set lambda_primary=0"
-        )
-    return None
 
 
 def _examples(crops: Crops) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,14 +17,14 @@ from reid_models.networks.dgnet import DGNet, Pair
 from train.data import Sample
 from train.errors import TrainError
 from train.generation.generator import Codes, Generator
-from train.generation.teacher import Teacher
 from train.generation.write import load_generator
 from train.loop import Batch, Update
 from train.loop.optimizer import make_rate
 from train.loop.recompute import statistics_kept
-from train.methods.dgnet import (
+from train.methods.dgnet import DGNetMethod
+from train.methods.dgnet_features import (
     Classifiers,
-    DGNetMethod,
+    DGNetFeatures,
     DGNetSettings,
     encoder_optimizers,
 )
@@ -65,38 +63,26 @@ class OfflineModel(Classifiers):
         return Seen(self.classify(self.network, seen), fed, fed_logits)
 
 
-class OfflineDGNetMethod(DGNetMethod):
+class OfflineDGNetMethod(DGNetFeatures):
     """Identity loss on real images, and equations 8 and 9 on generated ones.
 
-    Args:
-        settings: ``generated_by`` is a run's folder.
-        samples, seed, trained_on, teacher: as of `DGNetMethod`.
-
-    Raises:
-        TrainError: as of `DGNetMethod`, or there is no generator for images of this size.
+    Args and errors are those of `DGNetFeatures`; also a TrainError where ``generated_by`` has no
+    generator for images of this size.
     """
 
     def __init__(
-        self,
-        settings: DGNetSettings,
-        samples: Sequence[Sample],
-        seed: int,
-        trained_on: str,
-        teacher: Teacher | None = None,
+        self, settings: DGNetSettings, samples: Sequence[Sample], seed: int, trained_on: str
     ) -> None:
-        super().__init__(settings, samples, seed, trained_on, teacher)
+        super().__init__(settings, samples, seed, trained_on)
         run = Path(settings.generated_by or "")
-        self._generator, spec = load_generator(run, "cpu")
+        generator, spec = load_generator(run, "cpu")
         if (spec.height, spec.width) != (settings.height, settings.width):
             raise TrainError(
                 f"generated_by={run}: makes images of {spec.height} x {spec.width} pixels; "
                 f"set height={spec.height} and width={spec.width}"
             )
-        classes = len({sample.identity for sample in samples})
-        model = OfflineModel(self.network, classes, self._generator)
-        self.models = {"model": model}
-        if self._teacher is not None:
-            self.models["teacher"] = self._teacher
+        model = OfflineModel(self.network, self._classes, generator)
+        self.models["model"] = model
         optimizers = encoder_optimizers(self.network, model, settings)
         self.updates = [Update(optimizers, self.learn, make_rate(settings, settings.epochs))]
 
@@ -114,14 +100,10 @@ class OfflineDGNetMethod(DGNetMethod):
         share = accuracy(seen.logits.primary, labels)
         return {"loss": loss, "identity": identity, **losses, "accuracy": share}
 
-    def pictures(self, epoch: int) -> dict[str, npt.NDArray[np.uint8]]:
-        """None: nothing new is made."""
-        return {}
-
 
 def make_dgnet(
     settings: DGNetSettings, samples: Sequence[Sample], seed: int, trained_on: str
-) -> DGNetMethod:
+) -> DGNetFeatures:
     """Both together, or with ``generated_by`` the encoder alone."""
-    kind = DGNetMethod if settings.generated_by is None else OfflineDGNetMethod
+    kind: type[DGNetFeatures] = DGNetMethod if settings.generated_by is None else OfflineDGNetMethod
     return kind(settings, samples, seed, trained_on)

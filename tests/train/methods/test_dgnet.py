@@ -15,7 +15,8 @@ from tests.train.methods.small import small
 from train.data import DataSet, load_folder
 from train.errors import TrainError
 from train.loop import Batch, Epoch
-from train.methods.dgnet import DGNetMethod, DGNetSettings
+from train.methods.dgnet import DGNetMethod
+from train.methods.dgnet_features import DGNetSettings
 from train.run import method_settings, train_encoder
 
 SMALL = [

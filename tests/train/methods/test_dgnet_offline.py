@@ -56,7 +56,7 @@ def test_losses_by_hand_and_whom_they_teach(data: DataSet, teacher: Path, made: 
     assert losses["loss"].item() == pytest.approx(float(total), rel=1e-4)
     losses["loss"].backward()
     assert gradients(method.network) > 0
-    assert gradients(method._generator) == 0
+    assert gradients(method.models["model"].generator) == 0
 
 
 def test_the_generator_stays_as_it_is(data: DataSet, teacher: Path, made: Path) -> None:
