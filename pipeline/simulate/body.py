@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, pi, sin
+from typing import NamedTuple
 
 from pipeline.simulate.garments import ROWS, Texture, Wardrobe
 from pipeline.simulate.people import Person
@@ -28,6 +29,18 @@ class Part:
     texture: Texture
 
 
+class Stance(NamedTuple):
+    """How a body stands, from which its parts follow.
+
+    `hip`: metres above the ground. `legs`: hip swing and knee bend (radians) of the right leg and
+    the left. `arms`: how far the right arm and the left are in their swing (radians).
+    """
+
+    hip: float
+    legs: tuple[tuple[float, float], tuple[float, float]]
+    arms: tuple[float, float]
+
+
 def stride(person: Person) -> float:
     """Metres walked in one gait cycle (two steps)."""
     return 0.80 * person.height
@@ -38,23 +51,20 @@ def pose(person: Person, wardrobe: Wardrobe, phase: float, effort: float) -> lis
 
     `effort` in [0, 1] scales the swing of the limbs: 0 stands still, 1 walks briskly.
     """
-    h, wide = person.height, person.girth
-    turn = 2 * pi * phase
-    legs = [_leg_angles(turn, effort), _leg_angles(turn + pi, effort)]
-    thigh, shank, ankle = 0.245 * h, 0.245 * h, 0.035 * h
-    hip = ankle + max(thigh * cos(a) + shank * cos(a - k) for a, k in legs)
+    h, wide, held = person.height, person.girth, stance(person, phase, effort)
+    hip = held.hip
     parts: list[Part] = []
-    for side, (swing, knee) in zip((1, -1), legs, strict=True):
+    for side, (swing, knee) in zip((1, -1), held.legs, strict=True):
         parts += _leg(person, wardrobe, side, hip, swing, knee)
     parts += _torso(person, wardrobe, hip)
-    for side, offset in ((1, pi), (-1, 0.0)):
-        parts += _arm(person, wardrobe, side, hip, turn + offset, effort)
+    for side, turn in zip((1, -1), held.arms, strict=True):
+        parts += _arm(person, wardrobe, side, hip, turn, effort)
     parts += _head(person, wardrobe, hip)
     if person.bag in ("backpack", "shoulder bag"):
         parts.append(_worn_bag(person, wardrobe, hip))
     if person.bottom in ("skirt", "long skirt"):
         length = 0.22 * h if person.bottom == "skirt" else 0.38 * h
-        sway = 0.012 * h * sin(turn) * effort
+        sway = 0.012 * h * sin(2 * pi * phase) * effort
         hem = (0.094 + 0.02 * effort) * h if person.bottom == "skirt" else 0.115 * h
         parts.append(
             Part(
@@ -80,6 +90,15 @@ def pose(person: Person, wardrobe: Wardrobe, phase: float, effort: float) -> lis
     return parts
 
 
+def stance(person: Person, phase: float, effort: float) -> Stance:
+    """What `pose` is made from; see there."""
+    h, turn = person.height, 2 * pi * phase
+    legs = (_leg_angles(turn, effort), _leg_angles(turn + pi, effort))
+    thigh, shank, ankle = 0.245 * h, 0.245 * h, 0.035 * h
+    hip = ankle + max(thigh * cos(a) + shank * cos(a - k) for a, k in legs)
+    return Stance(hip, legs, (turn + pi, turn))
+
+
 def _leg_angles(turn: float, effort: float) -> tuple[float, float]:
     """Hip swing (forward positive) and knee bend, radians."""
     swing = effort * 0.37 * sin(turn)
@@ -88,13 +107,23 @@ def _leg_angles(turn: float, effort: float) -> tuple[float, float]:
     return swing, knee
 
 
-def _leg(
-    person: Person, wardrobe: Wardrobe, side: int, hip: float, swing: float, knee: float
-) -> list[Part]:
+def leg_points(
+    person: Person, side: int, hip: float, swing: float, knee: float
+) -> tuple[Point, Point, Point]:
+    """Hip, knee and ankle of a leg; `side` is 1 for the person's right, -1 for the left."""
     h = person.height
     x = side * 0.047 * h * person.girth**0.5
     k = (x, 0.245 * h * sin(swing), hip - 0.245 * h * cos(swing))
     a = (x, k[1] + 0.245 * h * sin(swing - knee), k[2] - 0.245 * h * cos(swing - knee))
+    return (x, 0.0, hip), k, a
+
+
+def _leg(
+    person: Person, wardrobe: Wardrobe, side: int, hip: float, swing: float, knee: float
+) -> list[Part]:
+    h = person.height
+    top, k, a = leg_points(person, side, hip, swing, knee)
+    x = top[0]
     loose = {"wide trousers": 1.35, "trousers": 1.05}.get(person.bottom, 0.95)
     girth = person.girth**0.6
     up, mid, low = 0.052 * h * girth, 0.034 * h * girth * loose, 0.023 * h * loose
@@ -104,7 +133,7 @@ def _leg(
     toe = (x + side * 0.012 * h, a[1] + 0.085 * h, max(0.018 * h, a[2] - 0.01 * h))
     heel = (x, a[1] - 0.02 * h, max(0.018 * h, a[2] - 0.012 * h))
     return [
-        Part((x, 0, hip), k, (up, up), (mid, mid), (0.03, 0.01), wardrobe.thigh),
+        Part(top, k, (up, up), (mid, mid), (0.03, 0.01), wardrobe.thigh),
         Part(k, a, (mid, mid), (low, low), (0.02, 0.012), wardrobe.shank),
         Part(heel, toe, (shoe, shoe), (shoe * 0.8,) * 2, (0.02, 0.03), wardrobe.shoe),
     ]
@@ -127,14 +156,14 @@ def _torso(person: Person, wardrobe: Wardrobe, hip: float) -> list[Part]:
     ]
 
 
-def _arm(
-    person: Person, wardrobe: Wardrobe, side: int, hip: float, turn: float, effort: float
-) -> list[Part]:
+def arm_points(
+    person: Person, side: int, hip: float, turn: float, effort: float
+) -> tuple[Point, Point, Point]:
+    """Shoulder, elbow and wrist of an arm that is at `turn` (radians) of its swing."""
     h = person.height
-    carries = person.bag in ("hand bag", "tote") and side == (1 if person.seed % 2 else -1)
+    carries = _carries(person, side)
     swing = effort * (0.12 if carries else 0.42) * sin(turn)
     bend = 0.12 if carries else 0.18 + effort * (0.2 + 0.15 * sin(turn))
-    girth = 0.030 * h * person.girth**0.5 * (1.18 if person.top != "shirt" else 1.0)
     out = 0.112 * h * person.shoulders * person.girth**0.3
     shoulder = (side * out, 0.012 * h, hip + 0.272 * h)
     elbow = (
@@ -147,6 +176,20 @@ def _arm(
         elbow[1] + 0.15 * h * sin(swing + bend),
         elbow[2] - 0.15 * h * cos(swing + bend),
     )
+    return shoulder, elbow, wrist
+
+
+def _carries(person: Person, side: int) -> bool:
+    """Whether this hand holds a bag."""
+    return person.bag in ("hand bag", "tote") and side == (1 if person.seed % 2 else -1)
+
+
+def _arm(
+    person: Person, wardrobe: Wardrobe, side: int, hip: float, turn: float, effort: float
+) -> list[Part]:
+    h = person.height
+    shoulder, elbow, wrist = arm_points(person, side, hip, turn, effort)
+    girth = 0.030 * h * person.girth**0.5 * (1.18 if person.top != "shirt" else 1.0)
     hand = (wrist[0], wrist[1] + 0.01 * h, wrist[2] - 0.04 * h)
     fore = girth * 0.82
     parts = [
@@ -154,7 +197,7 @@ def _arm(
         Part(elbow, wrist, (fore, fore), (fore * 0.75,) * 2, (0.02, 0.01), wardrobe.forearm),
         Part(wrist, hand, (0.017 * h,) * 2, (0.016 * h,) * 2, (0.015, 0.02), wardrobe.skin),
     ]
-    if carries:
+    if _carries(person, side):
         size = 0.075 * h if person.bag == "hand bag" else 0.10 * h
         deep = 0.16 * h if person.bag == "hand bag" else 0.24 * h
         up = (hand[0] + side * 0.02, hand[1], hand[2] - 0.03 * h)

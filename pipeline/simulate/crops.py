@@ -25,6 +25,7 @@ SETTLE = 3  # frames filmed before a crop is cut, so that it carries the artefac
 LEAST_VISIBLE = 0.5
 LEAST_HEIGHT = 48  # pixels
 JITTER = 0.03  # standard deviation of a box edge, as a share of the box
+JOINTS = "joints.npz"  # beside the images
 
 Split = Literal["train", "query", "gallery"]
 _FOLDERS: dict[Split, str] = {
@@ -64,7 +65,9 @@ class CropOptions:
 
 @dataclass(frozen=True)
 class Crop:
-    """`image` (h, w, 3) uint8 RGB as cut from the frame; `identity` and `camera` from 1.
+    """`image` (h, w, 3) uint8 RGB as cut from the frame; `identity` and `camera` from 1; `joints`
+    (17, 3) float32 in the order of `skeleton.JOINTS`: pixels of the image to the right and down,
+    hidden or outside as they may be, and pixels towards the camera.
 
     The first crop of a test identity in a camera is its query, the others are gallery.
     """
@@ -73,6 +76,7 @@ class Crop:
     camera: int
     split: Split
     image: npt.NDArray[np.uint8]
+    joints: npt.NDArray[np.float32]
 
 
 def simulated_crops(options: CropOptions) -> Iterator[Crop]:
@@ -82,19 +86,20 @@ def simulated_crops(options: CropOptions) -> Iterator[Crop]:
     people = sample_people(options.seed, number)
     for camera in range(1, options.cameras + 1):
         taken: dict[int, int] = {}
-        for identity, image in _film_crops(options, camera, people):
+        for identity, image, joints in _film_crops(options, camera, people):
             split: Split = "train"
             if identity > options.train_identities:
                 split = "gallery" if taken.get(identity) else "query"
             taken[identity] = taken.get(identity, 0) + 1
-            yield Crop(identity, camera, split, image)
+            yield Crop(identity, camera, split, image, joints)
 
 
 def simulate_crops(
     out: Path, options: CropOptions, progress: Callable[[int, int], None] | None = None
 ) -> None:
     """Writes the crops in the layout of Market-1501: `bounding_box_train`, `query` and
-    `bounding_box_test`, names `IIII_cCs1_FFFFFF_01.jpg`, JPEG quality 92.
+    `bounding_box_test`, names `IIII_cCs1_FFFFFF_01.jpg`, JPEG quality 92; beside them `joints.npz`
+    with `names` (N,) of the images without suffix and `joints` (N, 17, 3) as of `Crop`.
 
     `progress` is called with (crops done, crops in all). Raises CamtrailError if `out` is not
     empty.
@@ -104,20 +109,23 @@ def simulate_crops(
         raise CamtrailError(f"crops: {out} exists and is not an empty folder; choose another one")
     for folder in _FOLDERS.values():
         (out / folder).mkdir(parents=True)
+    joints: dict[str, npt.NDArray[np.float32]] = {}
     for number, crop in enumerate(simulated_crops(options), start=1):
-        name = f"{crop.identity:04d}_c{crop.camera}s1_{number:06d}_01.jpg"
-        path = out / _FOLDERS[crop.split] / name
+        name = f"{crop.identity:04d}_c{crop.camera}s1_{number:06d}_01"
+        joints[name] = crop.joints
+        path = out / _FOLDERS[crop.split] / f"{name}.jpg"
         image = cv2.cvtColor(crop.image, cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 92]):
             raise CamtrailError(f"crops: cannot write {path} (is the disk full?)")
         if progress:
             progress(number, options.total)
+    np.savez_compressed(out / JOINTS, names=list(joints), joints=np.stack(list(joints.values())))
 
 
 def _film_crops(
     options: CropOptions, camera: int, people: list[Person]
-) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-    """(identity, RGB crop) until each person has `per_camera` of them."""
+) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
+    """(identity, RGB crop, joints in it) until each person has `per_camera` of them."""
     rng = stream(options.seed, "crops", camera)
     view = sample_view(rng, WIDTH, HEIGHT)
     stage = Stage(options.seed, f"crops {camera}", view)
@@ -127,12 +135,16 @@ def _film_crops(
         group = _next_group(waiting)
         actors = place_people(rng, view, list(group.values()))
         for step in range(SETTLE):
-            frame, seen = stage.shoot([walk_on(a, step / FPS) for a in actors])
+            there = [walk_on(a, step / FPS) for a in actors]
+            frame, seen = stage.shoot(there)
             frame = codec.roundtrip(frame)
+        filmed = {actor.person.number: actor for actor in there}
         for s in seen:
             if s.visibility >= LEAST_VISIBLE and s.box[3] - s.box[1] >= LEAST_HEIGHT:
                 del group[s.person]
-                yield s.person, np.ascontiguousarray(_cut(rng, frame, s)[..., ::-1])
+                image, corner = _cut(rng, frame, s)
+                joints = stage.joints(filmed[s.person]) - np.array([*corner, 0], np.float32)
+                yield s.person, np.ascontiguousarray(image[..., ::-1]), joints
         waiting.extend(group.values())  # hidden or too small: once more, elsewhere
 
 
@@ -187,11 +199,11 @@ def walk_on(actor: Actor, seconds: float) -> Actor:
 
 def _cut(
     rng: np.random.Generator, frame: npt.NDArray[np.uint8], seen: Seen
-) -> npt.NDArray[np.uint8]:
-    """The box with a detector's inaccuracy."""
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """The box with a detector's inaccuracy, and the pixel of its top left corner (x, y)."""
     x1, y1, x2, y2 = seen.box
     wide, high = x2 - x1, y2 - y1
     shift = np.clip(rng.normal(0, JITTER, 4), -0.08, 0.08) * (wide, high, wide, high)
     left, top = max(0, round(x1 + shift[0])), max(0, round(y1 + shift[1]))
     right, bottom = min(WIDTH, round(x2 + shift[2])), min(HEIGHT, round(y2 + shift[3]))
-    return frame[top : max(top + 8, bottom), left : max(left + 8, right)].copy()
+    return frame[top : max(top + 8, bottom), left : max(left + 8, right)].copy(), (left, top)

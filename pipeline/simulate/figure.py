@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.simulate.body import Part
+from pipeline.simulate.body import Part, Point
 
 FINE_BELOW = 80.0  # pixels a metre; smaller figures are drawn at twice the size and shrunk
 
@@ -86,19 +86,26 @@ def draw_figure(parts: list[Part], look: Look, foot: tuple[float, float]) -> Spr
     )
 
 
+def place(
+    point: Point, look: Look, foot: tuple[float, float], ss: int = 1
+) -> tuple[float, float, float]:
+    """Where a point of the body is seen: pixels to the right and down, and pixels towards the
+    camera, `ss` times as many as the look has; the ground between the feet is at pixel `foot`."""
+    s = look.scale * ss
+    cy, sy, ce, se = cos(look.yaw), sin(look.yaw), cos(look.elevation), sin(look.elevation)
+    x, y, z = point
+    across, away = x * cy + y * sy, y * cy - x * sy
+    up = z * ce + away * se
+    return (
+        foot[0] * ss + s * (across + look.lean * up),
+        foot[1] * ss - s * up,
+        s * (z * se - away * ce),
+    )
+
+
 def _project(part: Part, look: Look, foot: tuple[float, float], ss: int) -> _Flat:
     s = look.scale * ss
     cy, sy, ce, se = cos(look.yaw), sin(look.yaw), cos(look.elevation), sin(look.elevation)
-
-    def place(point: tuple[float, float, float]) -> tuple[float, float, float]:
-        x, y, z = point
-        across, away = x * cy + y * sy, y * cy - x * sy
-        up = z * ce + away * se
-        return (
-            foot[0] * ss + s * (across + look.lean * up),
-            foot[1] * ss - s * up,
-            s * (z * se - away * ce),
-        )
 
     def radius(axes: tuple[float, float]) -> float:
         return max(0.6, s * hypot(axes[0] * cy, axes[1] * sy))
@@ -108,8 +115,8 @@ def _project(part: Part, look: Look, foot: tuple[float, float], ss: int) -> _Fla
 
     a, b = part.top_axes
     return _Flat(
-        *place(part.top),
-        *place(part.bottom),
+        *place(part.top, look, foot, ss),
+        *place(part.bottom, look, foot, ss),
         radius(part.top_axes),
         radius(part.bottom_axes),
         thickness(part.top_axes),

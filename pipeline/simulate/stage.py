@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from pipeline.simulate.background import Furniture, paint_background, sample_furniture
 from pipeline.simulate.body import pose
-from pipeline.simulate.figure import Look, Sprite, draw_figure
+from pipeline.simulate.figure import Look, Sprite, draw_figure, place
 from pipeline.simulate.garments import Wardrobe, dress
 from pipeline.simulate.people import Person
 from pipeline.simulate.response import Response, sample_style
 from pipeline.simulate.rng import stream
+from pipeline.simulate.skeleton import joints
 from pipeline.simulate.view import View
 
 Image = npt.NDArray[np.uint8]
@@ -91,6 +92,13 @@ class Stage:
                 seen.append(found)
         return self._response.apply(self._rng, scene), seen
 
+    def joints(self, actor: Actor) -> npt.NDArray[np.float32]:
+        """Where `shoot` shows the actor's joints, (17, 3) in the order of `skeleton.JOINTS`: pixels
+        of the frame to the right and down, and pixels towards the camera."""
+        seen_as = self._seen_as(actor)
+        points = joints(actor.person, actor.phase, actor.effort)
+        return np.array([place(point, *seen_as) for point in points], np.float32)
+
     def _near_frame(self, actor: Actor) -> bool:
         """Whether any of the figure or its shadow can be in the frame."""
         left = self.view.project(actor.x - 1.2, actor.y)[0]
@@ -99,22 +107,27 @@ class Stage:
         return right > 0 and left < self.view.width and head < self.view.height
 
     def _draw(self, actor: Actor) -> Sprite:
-        person, view = actor.person, self.view
+        person = actor.person
         key = (person.number, person.seed)
         if key not in self._wardrobes:
             self._wardrobes[key] = dress(person)
+        parts = pose(person, self._wardrobes[key], actor.phase, actor.effort)
+        return draw_figure(parts, *self._seen_as(actor))
+
+    def _seen_as(self, actor: Actor) -> tuple[Look, tuple[float, float]]:
+        """From where the actor is seen, and the pixel between the feet."""
+        view = self.view
         foot = view.project(actor.x, actor.y)
-        head = view.project(actor.x, actor.y, person.height)
+        head = view.project(actor.x, actor.y, actor.person.height)
         elevation = view.elevation(actor.x, actor.y)
         look = Look(
             yaw=actor.heading - atan2(actor.x, actor.y),
             elevation=elevation,
-            scale=(foot[1] - head[1]) / (person.height * cos(elevation)),
+            scale=(foot[1] - head[1]) / (actor.person.height * cos(elevation)),
             lean=(head[0] - foot[0]) / (foot[1] - head[1]),
             light=self._light,
         )
-        parts = pose(person, self._wardrobes[key], actor.phase, actor.effort)
-        return draw_figure(parts, look, foot)
+        return look, foot
 
     def _cast_shadow(self, scene: Image, actor: Actor) -> None:
         u, v = self.view.project(actor.x + 0.15 * self._light, actor.y)
