@@ -621,6 +621,57 @@ def config(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
         from pipeline.output import print_json
 
         print_json(data)
+@app.command(epilog="Example: camtrail record site.yaml --out monday.camtrail --since 24h")
+def record(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write.")],
+    site: SiteFile = DEFAULT_SITE,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only who was in view since: a date and time, or 30m, 12h, 7d ago."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only who came before; as --since.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="What comes from now on, until Ctrl-C, instead.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Keep what the cameras said of people (no pictures) in a file, to decide on it again.
+
+    Reads the store, so it works while the site runs and after it. What people corrected is not in
+    it.
+    """
+    from pipeline.replay import command
+
+    if follow and (since or until):
+        raise CamtrailError("--follow records what comes; leave --since and --until out")
+    if follow:
+        command.run_follow(_load(site), out, _stop_on_signals(), as_json=json)
+    else:
+        command.run_record(_load(site), out, since, until, as_json=json)
+
+
+@app.command(epilog="Example: camtrail replay monday.camtrail --site site.yaml --out again")
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `camtrail record` wrote.")],
+    site: Annotated[
+        Path | None,
+        typer.Option(metavar="SITE", help="Take `matcher` and `topology` from this site.yaml."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the result here, to evaluate and look at."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Run the matcher on a recording: faster than it was, and always with the same decisions.
+
+    `camtrail evaluate DIR/site.yaml --truth ...` then measures the result.
+    """
+    from pipeline.replay import command
+
+    command.run_replay(file, site, out, as_json=json)
+
+
         return
     import yaml
 

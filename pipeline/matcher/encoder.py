@@ -66,8 +66,19 @@ def encoder_facts(site: Site, store: Store) -> EncoderFacts:
             "a new `data_dir`"
         )
     if known.get("file") != seen:
-        store.remember(_FACT, json.dumps({"file": seen, "facts": asdict(facts)}))
+        remember_facts(store, facts, seen)
     return facts
+
+
+def remembered_facts(store: Store) -> EncoderFacts | None:
+    """The facts as a matcher last found them; None before the first has run."""
+    known = json.loads(store.fact(_FACT) or "{}")
+    return EncoderFacts(**known["facts"]) if known else None
+
+
+def remember_facts(store: Store, facts: EncoderFacts, seen: str = "") -> None:
+    """Keeps the facts; ``seen`` says of which file in which state."""
+    store.remember(_FACT, json.dumps({"file": seen, "facts": asdict(facts)}))
 
 
 def _promoted(site: Site, facts: EncoderFacts) -> bool:

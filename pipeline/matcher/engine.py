@@ -36,6 +36,7 @@ from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.watermark import Watermark
 from pipeline.records import Envelope, TrackletKey, TrackletUpdate
 from pipeline.store import (
+    Batch,
     Holding,
     Outcome,
     Received,
@@ -173,6 +174,13 @@ class Engine:
         return self.take_outcome()
 
     def take_outcome(self) -> Outcome:
+    def take(self, envelopes: Iterable[Envelope]) -> Batch:
+        """Feeds messages and decides; all that the store has to write of it."""
+        received = [self.feed(envelope) for envelope in envelopes]
+        updates = [r for r in received if r is not None]
+        outcome = self.advance()
+        return Batch(updates, self.watermark.take_changed(), outcome, self.fingerprint)
+
         """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now

@@ -33,7 +33,7 @@ from pipeline.bus import (
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
-from pipeline.matcher.encoder import encoder_facts
+from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import sole_owner
 from pipeline.matcher.scoring import Thresholds
@@ -85,7 +85,9 @@ def run_matcher(
         Service(site, client, keys, lease, store, engine).run(stop, until_end)
 
 
-def make_engine(site: Site, store: Store, wait_for_all: bool = False) -> Engine:
+def make_engine(
+    site: Site, store: Store, wait_for_all: bool = False, facts: EncoderFacts | None = None
+) -> Engine:
     """The engine of a site in the state that its store has.
 
     Raises:
@@ -178,13 +180,9 @@ class Service:
 
     def _take(self, deliveries: Sequence[Delivery], stop: threading.Event) -> bool:
         """Decides on what was read and commits it; False where ``stop`` came before it could."""
-        received = [self._engine.feed(delivery.envelope) for delivery in deliveries]
-        updates = [r for r in received if r is not None]
-        outcome = self._engine.advance()
-        batch = Batch(
-            updates, self._engine.watermark.take_changed(), outcome, self._engine.fingerprint
-        )
-        if (updates or batch.runs or outcome.changed) and not self._commit(batch, stop):
+        batch = self._engine.take(delivery.envelope for delivery in deliveries)
+        something = batch.updates or batch.runs or batch.outcome.changed
+        if something and not self._commit(batch, stop):
             return False
         self._committed += len(updates)
         if self._engine.foreign and not self._foreign:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, FromClause, Select, func, inspect, se
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
 from pipeline.records import Path as TrackPath
+from pipeline.store.arrivals import arrivals, load_runs
 from pipeline.store.changes import history
 from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
@@ -22,6 +23,8 @@ from pipeline.store.rows import (
     Change,
     IdentityDetail,
     IdentitySummary,
+    Received,
+    RunState,
     StoreCounts,
     StoredCrop,
     TrackRow,
@@ -165,6 +168,14 @@ class Reader:
             )
             for camera, rows in by_camera.items()
         ]
+
+    def runs(self) -> list[RunState]:
+        """How far each run of each camera is committed."""
+        return load_runs(self._engine)
+
+    def arrivals(self, since: float, until: float) -> Iterator[Received]:
+        """All that was received of who was in view between two times, as it became known."""
+        return arrivals(self._engine, since, until)
 
     def pictures(self) -> Iterator[StoredCrop]:
         """All crops that are kept, by tracklet and time."""

@@ -68,7 +68,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
             calibration=facts.get("calibration", ""),
             fingerprint=fingerprint,
             next_identity=(last or 0) + 1,
-            runs=[_run_state(row) for row in connection.execute(select(runs))],
+            runs=[run_state(row) for row in connection.execute(select(runs))],
             tracklets=_whole_tracklets(connection, tracklets.c.open, fingerprint),
             gallery=connection.scalars(gallery.order_by(identities.c.id)).all(),
             visits=_visits(engine),
@@ -244,7 +244,8 @@ def _visit(row: Any, assignment: Assignment) -> StoredVisit:
     return StoredVisit(assignment.key, assignment.identity, start, end)
 
 
-def _run_state(row: Any) -> RunState:
+def run_state(row: Any) -> RunState:
+    """A row of the runs as a record."""
     fields = row._asdict()
     time = -math.inf if row.time is None else row.time
     return RunState(**fields | {"state": CameraState(row.state), "time": time})
