@@ -603,24 +603,6 @@ def evaluate(
     command.run(_load(site), truth, as_json=json)
 
 
-@app.command(epilog="Example: camtrail doctor site.yaml")
-def doctor(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
-    """Check packages, GPU, weights, Redis, cameras, disk and clock; exit status 1 if one fails."""
-    from pipeline import doctor as command
-
-    raise typer.Exit(command.run(site, as_json=json))
-
-
-@app.command(epilog="Example: camtrail config site.yaml --json")
-def config(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
-    """Print the effective configuration, defaults included, with secrets redacted."""
-    from pipeline.config import effective
-
-    data = effective(_load(site))
-    if json:
-        from pipeline.output import print_json
-
-        print_json(data)
 @app.command(epilog="Example: camtrail record site.yaml --out monday.camtrail --since 24h")
 def record(
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write.")],
@@ -672,6 +654,24 @@ def replay(
     command.run_replay(file, site, out, as_json=json)
 
 
+@app.command(epilog="Example: camtrail doctor site.yaml")
+def doctor(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Check packages, GPU, weights, Redis, cameras, disk and clock; exit status 1 if one fails."""
+    from pipeline import doctor as command
+
+    raise typer.Exit(command.run(site, as_json=json))
+
+
+@app.command(epilog="Example: camtrail config site.yaml --json")
+def config(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Print the effective configuration, defaults included, with secrets redacted."""
+    from pipeline.config import effective
+
+    data = effective(_load(site))
+    if json:
+        from pipeline.output import print_json
+
+        print_json(data)
         return
     import yaml
 

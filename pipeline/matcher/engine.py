@@ -173,7 +173,6 @@ class Engine:
             self._take(tick)
         return self.take_outcome()
 
-    def take_outcome(self) -> Outcome:
     def take(self, envelopes: Iterable[Envelope]) -> Batch:
         """Feeds messages and decides; all that the store has to write of it."""
         received = [self.feed(envelope) for envelope in envelopes]
@@ -181,6 +180,7 @@ class Engine:
         outcome = self.advance()
         return Batch(updates, self.watermark.take_changed(), outcome, self.fingerprint)
 
+    def take_outcome(self) -> Outcome:
         """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now

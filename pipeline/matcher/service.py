@@ -90,10 +90,13 @@ def make_engine(
 ) -> Engine:
     """The engine of a site in the state that its store has.
 
+    Args:
+        facts: of the encoder; None reads its file.
+
     Raises:
         CamtrailError: the encoder cannot be used, or is not that of the store.
     """
-    facts = encoder_facts(site, store)
+    facts = facts or encoder_facts(site, store)
     thresholds = Thresholds.of(site.matcher, facts.accept, facts.new)
     return Engine.restore(
         store.snapshot(),
@@ -184,7 +187,7 @@ class Service:
         something = batch.updates or batch.runs or batch.outcome.changed
         if something and not self._commit(batch, stop):
             return False
-        self._committed += len(updates)
+        self._committed += len(batch.updates)
         if self._engine.foreign and not self._foreign:
             log.warning(
                 "updates of another encoder are stored but not decided on; give all workers "
