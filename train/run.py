@@ -34,6 +34,7 @@ from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
 from train.methods.unsupervised import UnsupervisedSettings
 from train.report import summary
+from train.unsupervised.report import REPORT, write_report
 
 ENCODER, RECORD = "encoder.safetensors", "run.json"
 _GO_ON = "the checkpoint is whole: make room, then go on with --resume"
@@ -117,7 +118,7 @@ class _Run:
             held = hold_out(data.train, settings.validation.share, seed)
             samples, validate = held.train, self._validation(held.query, held.gallery)
         shown = f"{len({sample.identity for sample in samples})} identities"
-        if isinstance(settings, UnsupervisedSettings):
+        if isinstance(settings, UnsupervisedSettings) and not settings.learns_from_labels:
             shown = f"{len(samples)} images without labels"
         trained_on = f"{data.name}, {shown}, method {method}, seed {seed}"
         identity = {
@@ -161,6 +162,10 @@ class _Run:
         record = self._out / RECORD
         with _saving(record):
             write_text(record, text)
+        if isinstance(self._settings, UnsupervisedSettings):
+            encoder = load_encoder(self._out / ENCODER, str(self._device))
+            clustering = self._settings.clustering
+            write_report(self._out / REPORT, result, encoder, self._data.train, clustering)
         return result
 
     def _save_encoder(self) -> dict[str, Any]:

@@ -131,6 +131,31 @@ def spread_chart(spread: Spread, ranking: Ranking, squared: bool) -> Chart:
     )
 
 
+def epochs_chart(title: str, curves: Mapping[str, Sequence[float]], shares: bool) -> Chart:
+    """Figures over the epochs of a run, from 1; a curve for each of at most two names.
+
+    Args:
+        title: says what is shown.
+        curves: of one length.
+        shares: in [0, 1], as per cent; else the axis ends at the greatest figure.
+    """
+    count = max(map(len, curves.values()))
+    greatest = 1.0 if shares else max(1e-9, *(max(curve) for curve in curves.values()))
+    x, y = _Axis(1, max(count, 2), _LEFT, WIDTH - _RIGHT), _vertical(greatest)
+    shown = sorted({round(value) for value in np.linspace(1, count, min(count, 6))})
+    values = [Tick(float(y(v)), f"{v:.3g}") for v in np.linspace(0, greatest, 5)]
+    return Chart(
+        title=title,
+        x_label="epoch",
+        x_ticks=[Tick(float(x(epoch)), str(epoch)) for epoch in shown],
+        y_ticks=_quarters(y) if shares else values,
+        lines=[
+            Line(_points(x(np.arange(1.0, len(curve) + 1)), y(np.asarray(curve))), name, style)
+            for (name, curve), style in zip(curves.items(), _CURVES, strict=False)
+        ],
+    )
+
+
 @dataclass(frozen=True)
 class _Axis:
     """From values in ``low .. high`` to pixels in ``start .. end``."""

@@ -101,7 +101,7 @@ class RankLists:
             for p in places
         ]
         return RankList(
-            source=_uri(read_image(sample.path)),
+            source=data_uri(read_image(sample.path)),
             name=sample.path.name,
             identity=sample.identity,
             camera=sample.camera,
@@ -118,7 +118,7 @@ class RankLists:
     def _picture(self, position: int, kind: Any, rank: int, distances: npt.NDArray[Any]) -> Picture:
         sample = self._search.shown[position]
         return Picture(
-            source=_uri(read_image(sample.path)),
+            source=data_uri(read_image(sample.path)),
             kind=kind,
             rank=None if kind == "junk" else rank,
             distance=float(distances[position]),
@@ -131,10 +131,10 @@ class RankLists:
             return []
         seen = self._looker.overlays(read_image(query.path), read_image(found.path))
         titles = (f"query, as like the nearest {kind}", f"the nearest {kind}, as like the query")
-        return [(title, _uri(image)) for title, image in zip(titles, seen, strict=True)]
+        return [(title, data_uri(image)) for title, image in zip(titles, seen, strict=True)]
 
 
-def _uri(image: Image) -> str:
+def data_uri(image: Image) -> str:
     """A picture of `_HEIGHT` pixels at most as a ``data:`` URI."""
     height, width = image.shape[:2]
     if height > _HEIGHT:

@@ -23,16 +23,21 @@ class HardInstanceContrast(nn.Module):
 
     Args:
         temperature: > 0.
+        hardest_only: against the most similar negative alone, as a batch-hard triplet loss does
+            (table 6.2).
     """
 
-    def __init__(self, temperature: float = 0.1) -> None:
+    def __init__(self, temperature: float = 0.1, hardest_only: bool = False) -> None:
         super().__init__()
         self.temperature = checked_temperature(temperature)
+        self.hardest_only = hardest_only
 
     def forward(self, online: Tensor, momentum: Tensor, labels: Tensor) -> Tensor:
         logits = cosines(online, momentum.detach()) / self.temperature
         same = labels[:, None] == labels[None, :]
         positive = logits.masked_fill(~same, float("inf")).amin(dim=1, keepdim=True)
         negatives = logits.masked_fill(same, float("-inf"))
+        if self.hardest_only:
+            negatives = negatives.amax(dim=1, keepdim=True)
         against = torch.cat([positive, negatives], dim=1)
         return (against.logsumexp(dim=1) - positive[:, 0]).mean()

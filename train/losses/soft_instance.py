@@ -25,12 +25,18 @@ class SoftInstanceConsistency(nn.Module):
     Args:
         temperature: > 0.
         reverse: ``KL(Q || P)``, which the method's public code computes.
+        squares: the mean of ``(P - Q)^2`` over the batch in place of a divergence (table 6.3; the
+            document does not say what its mean square error is of).
     """
 
-    def __init__(self, temperature: float = 0.4, reverse: bool = False) -> None:
+    def __init__(
+        self, temperature: float = 0.4, reverse: bool = False, squares: bool = False
+    ) -> None:
         super().__init__()
         self.temperature = checked_temperature(temperature)
-        self.reverse = reverse
+        if reverse and squares:
+            raise ValueError("reverse and squares exclude each other")
+        self.reverse, self.squares = reverse, squares
 
     def forward(
         self, online_strong: Tensor, momentum_strong: Tensor, momentum_plain: Tensor
@@ -38,6 +44,8 @@ class SoftInstanceConsistency(nn.Module):
         changed = cosines(online_strong, momentum_strong.detach()) / self.temperature
         plain = cosines(momentum_plain, momentum_plain).detach() / self.temperature
         p, q = F.log_softmax(changed, dim=1), F.log_softmax(plain, dim=1)
+        if self.squares:
+            return F.mse_loss(p.exp(), q.exp())
         # kl_div(a, b) is KL(b || a)
         first, second = (q, p) if self.reverse else (p, q)
         return F.kl_div(second, first, reduction="batchmean", log_target=True)

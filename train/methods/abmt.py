@@ -44,6 +44,7 @@ from train.methods.unsupervised import (
 )
 from train.unsupervised.clustering import cluster_means
 from train.unsupervised.embed import WholeSet
+from train.unsupervised.views import Views
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -71,6 +72,8 @@ class AbmtSettings(UnsupervisedSettings):
     lambda_metric: Weight
     metric_loss: BranchLoss | None
     cross_branch: bool
+    other_views: bool
+    dropout: float = Field(ge=0, lt=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> AbmtSettings:
@@ -90,11 +93,13 @@ class BranchedModel(nn.Module):
     Args:
         network: with branches.
         capacity: classes at most.
+        dropout: share of each vector that the classifiers do not see in training.
     """
 
-    def __init__(self, network: Asymmetric, capacity: int) -> None:
+    def __init__(self, network: Asymmetric, capacity: int, dropout: float) -> None:
         super().__init__()
         self.network = network
+        self._dropout = dropout
         self.parts = network.parts
         self.classifiers = nn.Parameter(
             torch.zeros(self.parts, capacity, network.dimension // self.parts)
@@ -104,6 +109,7 @@ class BranchedModel(nn.Module):
         """Images (N, 3, H, W) to features (N, parts, D) and logits (N, parts, ``classes``)."""
         features = self.network.features(images)
         vectors = self.network.neck(features).reshape(len(images), self.parts, -1)
+        vectors = F.dropout(vectors, self._dropout, self.training)
         logits = torch.einsum("npd,pcd->npc", vectors, self.classifiers[:, :classes])
         return features.reshape(len(images), self.parts, -1), logits
 
@@ -149,13 +155,16 @@ class AbmtMethod(Unsupervised):
         self._soft_loss, self._metric_loss = SoftCrossEntropy(), _branch_loss(settings.metric_loss)
 
     def views(self, spec: InputSpec) -> Dataset[tuple[Tensor, int]]:
-        return Crops(self.samples, spec, self._chosen.augmentation)
+        augmentation = self._chosen.augmentation
+        if self._chosen.other_views:
+            return Views(self.samples, spec, [augmentation, augmentation])
+        return Crops(self.samples, spec, augmentation)
 
     def trained_model(self, network: Network) -> nn.Module:
         if self._pretrained is not None:
             network.load_state_dict(self._pretrained.weights)
         capacity = len(self.samples) // self._chosen.clustering.min_samples
-        return BranchedModel(branched(network), capacity)
+        return BranchedModel(branched(network), capacity, self._chosen.dropout)
 
     def network_of(self, model: nn.Module) -> nn.Module:
         assert isinstance(model, BranchedModel)
@@ -181,8 +190,9 @@ class AbmtMethod(Unsupervised):
 
     def losses(self, images: Tensor, labels: Tensor, cameras: Tensor) -> dict[str, Tensor]:
         weights = self._chosen
-        features, logits = self.models["model"](images, self._classes)
-        taught, soft_labels = self.ask_teacher(images, self._classes)
+        seen, teachers = images.chunk(2, dim=1) if weights.other_views else (images, images)
+        features, logits = self.models["model"](seen, self._classes)
+        taught, soft_labels = self.ask_teacher(teachers, self._classes)
         parts = range(features.shape[1])
         by = [(part + weights.cross_branch) % len(parts) for part in parts]
         identity = _total([self._identity_loss(logits[:, p], labels) for p in parts])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,8 @@ from train.loop import Batch
 from train.loop.validation import with_weights
 from train.methods.steps import Steps, fitted
 from train.methods.supervised import Supervised, SupervisedSettings, accuracy
+
+SOURCE_ENCODER = Path("steps/source/encoder.safetensors")  # in the folder of the run
 
 
 class SourceSettings(SupervisedSettings):
@@ -93,10 +96,9 @@ def pretrain(run: Steps, name: str, settings: SourceSettings) -> Pretrained:
     people = len({sample.identity for sample in source.train})
     trained_on = f"{source.name}, {people} identities, seed {run.seed}"
     make = partial(SourceMethod, settings, source.train, run.seed, trained_on)
-    folder = run.steps / "source"
-    method, weights = fitted(own, make, settings, folder)
+    file = run.out / SOURCE_ENCODER
+    method, weights = fitted(own, make, settings, file.parent)
     copies = {key: value.detach().cpu().clone() for key, value in weights.items()}
-    file = folder / "encoder.safetensors"
     network = with_weights(method.description, copies)
     run.first(file, lambda: save_encoder(file, network, method.description))
     run.say(f"step 2 of 2: adaptation to {len(run.samples)} images without labels")

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from reid_models import InputSpec
-from train.data import Augmentation, Crops, Draw, Sample
+from train.data import Augmentation, Sample
 from train.losses import (
     CameraProxies,
     CameraProxyContrast,
@@ -31,7 +31,8 @@ from train.methods.unsupervised import (
     Unsupervised,
     UnsupervisedSettings,
 )
-from train.unsupervised.clustering import cluster_means
+from train.unsupervised.clustering import cluster_means, settled
+from train.unsupervised.views import Views
 
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
@@ -46,26 +47,23 @@ class IceSettings(UnsupervisedSettings):
     negatives: int = Field(ge=1)
     lambda_hard: Weight
     tau_hard: Temperature
+    hardest_negative: bool
     lambda_soft: Weight
     tau_soft: Temperature
     reverse_soft: bool
+    squared_soft: bool
+    plain_target: bool
+    supervised: bool
 
+    @model_validator(mode="after")
+    def _one_soft_loss(self) -> IceSettings:
+        if self.reverse_soft and self.squared_soft:
+            raise ValueError("reverse_soft, squared_soft: only one of the two can be true")
+        return self
 
-class ThreeViews(Dataset[tuple[Tensor, int]]):
-    """``(image (9, H, W), label)``: one image changed, changed in another way, and unchanged, one
-    above the other (table 6.1)."""
-
-    def __init__(
-        self, samples: Sequence[Sample], spec: InputSpec, augmentation: Augmentation
-    ) -> None:
-        self._changed = Crops(samples, spec, augmentation)
-        self._plain = Crops(samples, spec, Augmentation())
-
-    def __getitem__(self, index: Draw) -> tuple[Tensor, int]:
-        first, label = self._changed[index]
-        second, _ = self._changed[index._replace(seed=index.seed ^ 1)]
-        plain, _ = self._plain[index]
-        return torch.cat([first, second, plain]), label
+    @property
+    def learns_from_labels(self) -> bool:
+        return self.supervised
 
 
 class IceMethod(Unsupervised):
@@ -73,7 +71,8 @@ class IceMethod(Unsupervised):
 
     Clusters and proxies are of the momentum encoder at the beginning of the epoch; it is also
     what is kept. Where the images are of one camera, or the weight ``lambda_camera`` is 0, the
-    proxies know of no cameras (the document's camera-agnostic memory).
+    proxies know of no cameras (the document's camera-agnostic memory). With ``supervised`` the
+    data's identities take the place of the clusters (table 6.7, ICE with ground truth).
     """
 
     def __init__(
@@ -86,6 +85,9 @@ class IceMethod(Unsupervised):
     ) -> None:
         self._chosen = settings
         super().__init__(settings, samples, seed, trained_on, judge)
+        if settings.supervised:
+            people = np.array([sample.identity for sample in samples])
+            self._truth = np.unique(people, return_inverse=True)[1]
         self._aware = settings.lambda_camera > 0 and len(set(self.cameras.tolist())) > 1
         if settings.lambda_camera and not self._aware:
             print(
@@ -95,13 +97,21 @@ class IceMethod(Unsupervised):
             )
         self._proxy_loss = ProxyContrast(settings.tau_proxy)
         self._camera_loss = CameraProxyContrast(settings.tau_camera, settings.negatives)
-        self._hard_loss = HardInstanceContrast(settings.tau_hard)
-        self._soft_loss = SoftInstanceConsistency(settings.tau_soft, settings.reverse_soft)
+        self._hard_loss = HardInstanceContrast(settings.tau_hard, settings.hardest_negative)
+        self._soft_loss = SoftInstanceConsistency(
+            settings.tau_soft, settings.reverse_soft, settings.squared_soft
+        )
         self._proxies = torch.empty(0)
         self._camera_proxies = CameraProxies(torch.empty(0), torch.empty(0), torch.empty(0))
 
     def views(self, spec: InputSpec) -> Dataset[tuple[Tensor, int]]:
-        return ThreeViews(self.samples, spec, self._chosen.augmentation)
+        augmentation = self._chosen.augmentation
+        return Views(self.samples, spec, [augmentation, augmentation, Augmentation()])
+
+    def cluster(self, rows: FloatArray, others: FloatArray | None) -> IntArray:
+        if self._chosen.supervised:
+            return settled(self._truth, self._chosen.clustering.min_samples)
+        return super().cluster(rows, others)
 
     def begin(self, rows: FloatArray, labels: IntArray) -> None:
         device = self.teacher.steps.device
@@ -125,7 +135,8 @@ class IceMethod(Unsupervised):
             hard = self._hard_loss(online, momentum, labels)
             found |= {"loss": found["loss"] + weights.lambda_hard * hard, "hard": hard}
         if weights.lambda_soft:
-            soft = self._soft_loss(online, momentum, self.ask_teacher(plain))
+            target = self.ask_teacher(plain) if weights.plain_target else momentum
+            soft = self._soft_loss(online, momentum, target)
             found |= {"loss": found["loss"] + weights.lambda_soft * soft, "soft": soft}
         return found
 

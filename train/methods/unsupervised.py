@@ -60,13 +60,18 @@ class UnsupervisedSettings(EncoderSettings):
             raise ValueError("ema: what is kept is an average already (momentum); leave it null")
         return self
 
+    @property
+    def learns_from_labels(self) -> bool:
+        """Whether the data's identities stand in for clusters, which only comparisons do."""
+        return False
+
 
 class Unsupervised(Method):
     """A model and its teacher. Each epoch begins with a clustering of what the teacher sees in the
     images, and its batches are drawn from the clusters; images in none are not learnt from.
 
     Identities are thrown away before anything else is done: nothing of the target's labels can
-    reach a weight.
+    reach a weight, unless `UnsupervisedSettings.learns_from_labels`.
 
     Args:
         settings: see the YAML files.
@@ -142,6 +147,10 @@ class Unsupervised(Method):
     def losses(self, images: Tensor, labels: Tensor, cameras: Tensor) -> dict[str, Tensor]:
         """Of a batch: images as `views` gives them, clusters (N,) and cameras (N,)."""
 
+    def cluster(self, rows: FloatArray, others: FloatArray | None) -> IntArray:
+        """The cluster of each image, -1 for none."""
+        return pseudo_labels(rows, self._settings.clustering, self._tracklets, others)
+
     def others(self, loop: Loop) -> FloatArray | None:
         """Embeddings of a source that take part in the clustering as neighbours."""
         return None
@@ -212,7 +221,7 @@ class Unsupervised(Method):
         """Found by the first process, for all."""
         found: list[IntArray | None] = [None]
         if accelerator.is_main_process:
-            found = [pseudo_labels(rows, self._settings.clustering, self._tracklets, others)]
+            found = [self.cluster(rows, others)]
         broadcast_object_list(found)
         (labels,) = found
         assert labels is not None

@@ -1,7 +1,7 @@
 """Pseudo-labels: which images a clustering takes for one person.
 
 H. Chen, "Towards unsupervised person re-identification" (thesis, 2022), sections 4.3.3 and 6.3.1:
-DBSCAN on k-reciprocal Jaccard distances.
+DBSCAN on k-reciprocal Jaccard distances; for comparison k-means.
 """
 
 from __future__ import annotations
@@ -32,14 +32,32 @@ class ClusteringSettings(Settings):
     k2: int = Field(ge=1)
     eps: _Share | None
     rho: _Share | None
+    kmeans: int | None = Field(default=None, ge=2)
     min_samples: int = Field(ge=2)
     tracklets: bool
 
     @model_validator(mode="after")
-    def _one_radius(self) -> ClusteringSettings:
-        if (self.eps is None) == (self.rho is None):
-            raise ValueError("eps, rho: one of the two must be null, the other a number")
+    def _one_way(self) -> ClusteringSettings:
+        if [self.eps, self.rho, self.kmeans].count(None) != 2:
+            raise ValueError("eps, rho, kmeans: one must be a number, the others null")
         return self
+
+    @property
+    def to_join_more(self) -> str:
+        """What to change where too few images are taken for one person."""
+        return self._change("raise", "lower")
+
+    @property
+    def to_part_more(self) -> str:
+        """What to change where too many are."""
+        return self._change("lower", "raise")
+
+    def _change(self, radius: str, number: str) -> str:
+        if self.kmeans is not None:
+            return f"{number} clustering.kmeans (now {self.kmeans})"
+        if self.eps is not None:
+            return f"{radius} clustering.eps (now {self.eps})"
+        return f"{radius} clustering.rho (now {self.rho})"
 
 
 def pseudo_labels(
@@ -56,6 +74,18 @@ def pseudo_labels(
         tracklets: of the rows, where they are to be kept together and apart.
         others: (M, D) embeddings of a labelled source, which take part as neighbours only.
     """
+    labels = _clusters(features, settings, tracklets, others)
+    return labels if tracklets is None else settled(tracklets.repair(labels), settings.min_samples)
+
+
+def _clusters(
+    features: FloatArray,
+    settings: ClusteringSettings,
+    tracklets: Tracklets | None,
+    others: FloatArray | None,
+) -> IntArray:
+    if settings.kmeans is not None:
+        return settled(_by_k_means(features, settings.kmeans), settings.min_samples)
     if others is None:
         distances = jaccard_distance(features, settings.k1, settings.k2)
     else:
@@ -64,13 +94,20 @@ def pseudo_labels(
         distances = distances[: len(features), : len(features)]
     radius = settings.eps
     if radius is None:
-        assert settings.rho is not None  # `_one_radius`
+        assert settings.rho is not None  # `_one_way`
         # Copies of images are at distance 0; DBSCAN wants a radius above that.
         radius = max(density_radius(distances, settings.rho), _LEAST)
     if tracklets is not None:
         distances = tracklets.constrain(distances)
-    labels = cluster(distances, radius, settings.min_samples)
-    return labels if tracklets is None else settled(tracklets.repair(labels), settings.min_samples)
+    return cluster(distances, radius, settings.min_samples)
+
+
+def _by_k_means(features: FloatArray, clusters: int) -> IntArray:
+    """K-means from k-means++ of the rows (N, D); no more clusters than rows."""
+    from sklearn.cluster import KMeans
+
+    found = KMeans(min(clusters, len(features)), n_init=1, random_state=0).fit_predict(features)
+    return np.asarray(found, np.int64)
 
 
 def density_radius(distances: sparse.csr_array, rho: float) -> float:

@@ -69,7 +69,7 @@ class ClusterDraws:
             self._steps,
         )
         self._sampler.epoch = epoch
-        return "\n".join(_notes(labels, chosen, self._identities, epoch))
+        return "\n".join(_notes(labels, chosen, self._identities, self._clustering, epoch))
 
     def __len__(self) -> int:
         assert self._sampler is not None  # `renew` comes first
@@ -81,35 +81,35 @@ class ClusterDraws:
             yield [draw._replace(image=self._places[draw.image]) for draw in batch]
 
 
-def _notes(labels: IntArray, chosen: int, wanted: int, epoch: int) -> Iterator[str]:
+def _notes(
+    labels: IntArray, chosen: int, wanted: int, settings: ClusteringSettings, epoch: int
+) -> Iterator[str]:
     """What is to be said of clusters from which ``chosen`` of the ``wanted`` are in a batch."""
     clusters, clustered = labels.max() + 1, (labels != OUTLIER).sum()
     if chosen < wanted:
         yield (
             f"epoch {epoch}: {clusters} clusters, so that a batch has {chosen} of them in place of "
-            f"{wanted}; if people are thrown together, lower clustering.eps or clustering.rho"
+            f"{wanted}; if people are thrown together, {settings.to_part_more}"
         )
     if clustered < _FEW * len(labels):
         yield (
             f"epoch {epoch}: {len(labels) - clustered} of the {len(labels)} images are in no "
-            "cluster and are not learnt from; if they show people, raise clustering.eps or "
-            "clustering.rho or give more images of each; if they show none, take them out"
+            f"cluster and are not learnt from; if they show people, {settings.to_join_more} or "
+            "give more images of each; if they show none, take them out"
         )
 
 
 def _check(clusters: int, labels: IntArray, settings: ClusteringSettings, epoch: int) -> None:
-    radius = "eps" if settings.eps is not None else "rho"
-    value = settings.eps if settings.eps is not None else settings.rho
     if clusters == 0:
         raise TrainError(
             f"epoch {epoch}: none of the {len(labels)} images has enough neighbours for a cluster; "
-            f"raise clustering.{radius} (now {value}), lower clustering.min_samples (now "
-            f"{settings.min_samples}), give more images of each person, or start from an encoder "
-            "that can tell people apart (weights=FILE)"
+            f"{settings.to_join_more}, lower clustering.min_samples (now {settings.min_samples}), "
+            "give more images of each person, or start from an encoder that can tell people apart "
+            "(weights=FILE)"
         )
     if clusters == 1:
         raise TrainError(
             f"epoch {epoch}: all {(labels >= 0).sum()} images that are in a cluster are in the "
-            "same, so that there is nobody to tell apart; give images of more people, or lower "
-            f"clustering.{radius} (now {value})"
+            "same, so that there is nobody to tell apart; give images of more people, or "
+            f"{settings.to_part_more}"
         )

@@ -17,16 +17,21 @@ def cluster_quality(truth: Sequence[int], labels: IntArray) -> dict[str, float]:
     cluster show; ``nmi`` the mutual information of clusters and people over the mean of their
     entropies, of clustered images; ``pair_precision`` the share of pairs within a cluster that
     are of one person; ``pair_recall`` the share of pairs of one person that are in one cluster,
-    where outliers are in none. What has nothing to divide by is 0.
+    where outliers are in none. What has nothing to divide by is 0. Images of people whom nobody
+    knows take no part; where all are such, there are no figures.
 
     Args:
-        truth: person of each image.
+        truth: person of each image, above 0; 0 where nobody knows.
         labels: (N,) cluster of each image; -1 for none.
     """
     from sklearn.metrics import normalized_mutual_info_score
     from sklearn.metrics.cluster import contingency_matrix
 
-    people, chosen = np.asarray(truth), labels >= 0
+    known = np.asarray(truth) > 0
+    if not known.any():
+        return {}
+    people, labels = np.asarray(truth)[known], labels[known]
+    chosen = labels >= 0
     if not chosen.any():
         return dict.fromkeys(("purity", "nmi", "pair_precision", "pair_recall"), 0.0)
     table = contingency_matrix(people[chosen], labels[chosen]).astype(np.int64)

@@ -36,6 +36,18 @@ def test_published_values(temperature: float, published: float) -> None:
     assert found == pytest.approx(naive(EMBEDDINGS, MOMENTUM, LABELS, temperature), abs=1e-12)
 
 
+def test_the_hardest_negative_alone() -> None:
+    """Two logits: a softplus of their difference."""
+    total = 0.0
+    for i, label in enumerate(LABELS):
+        own = [cosine(EMBEDDINGS[i], MOMENTUM[j]) for j, k in enumerate(LABELS) if k == label]
+        others = [cosine(EMBEDDINGS[i], MOMENTUM[j]) for j, k in enumerate(LABELS) if k != label]
+        total += math.log1p(math.exp((max(others) - min(own)) / 0.5))
+    rows = (torch.from_numpy(EMBEDDINGS), torch.from_numpy(MOMENTUM), torch.tensor(LABELS))
+    found = HardInstanceContrast(0.5, hardest_only=True)(*rows).item()
+    assert found == pytest.approx(total / len(LABELS), abs=1e-12)
+
+
 @pytest.mark.parametrize("labels", UNEVEN)
 def test_classes_of_any_size(labels: list[int]) -> None:
     """An anchor alone has its own momentum view; without negatives there is nothing to lose."""

@@ -40,6 +40,19 @@ def test_published_values(temperature: float, reverse: bool, published: float) -
     assert found == pytest.approx(naive(temperature, reverse), abs=1e-12)
 
 
+def test_squares() -> None:
+    """The mean over anchors and batch of the squared difference of the two distributions."""
+    total = 0.0
+    for i in range(12):
+        p = softmax([cosine(EMBEDDINGS[i], MOMENTUM[j]) / 0.4 for j in range(12)])
+        q = softmax([cosine(PLAIN[i], PLAIN[j]) / 0.4 for j in range(12)])
+        total += sum((a - b) ** 2 for a, b in zip(p, q, strict=True))
+    squares = SoftInstanceConsistency(0.4, squares=True)
+    assert squares(ONLINE, STRONG, PLAINLY).item() == pytest.approx(total / 144, abs=1e-12)
+    with pytest.raises(ValueError, match="exclude each other"):
+        SoftInstanceConsistency(reverse=True, squares=True)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_gradient_reaches_the_online_side_alone(reverse: bool) -> None:
     rows = [rows.clone().requires_grad_() for rows in (ONLINE, STRONG, PLAINLY)]

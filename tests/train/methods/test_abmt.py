@@ -14,7 +14,7 @@ from reid_models import load_encoder
 from tests.train.conftest import write_person
 from tests.train.loop.toy import stop_after
 from tests.train.methods.blind import blind, same, shuffled, weights
-from train.data import load_folder
+from train.data import Draw, load_folder
 from train.errors import TrainError
 from train.loop import Batch
 from train.loop.accelerator import make_accelerator
@@ -95,6 +95,34 @@ def test_fidi_in_place_of_the_soft_triplets(market: Path, tmp_path: Path) -> Non
     features, _ = method.model(images, method._classes)
     wanted = sum(FIDILoss()(features[:, part], labels).item() for part in BRANCHES)
     assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_other_views_and_dropout(market: Path, tmp_path: Path) -> None:
+    """Table 4.3: the teacher sees another view; classifiers miss a share of each vector."""
+    method = begun(market, tmp_path, "other_views=true")
+    image, _ = method.source(1).images[Draw(7, 3)]
+    first, second = image.chunk(2)
+    assert not torch.equal(first, second)
+    images, labels = torch.rand(4, 6, 64, 32), torch.tensor([0, 0, 1, 1])
+    found = method.losses(images, labels, labels)["to_teacher"].item()
+    features, _ = method.model(images[:, :3], method._classes)
+    taught, _ = method.teacher(images[:, 3:], method._classes)
+    unit, other = (F.normalize(rows.detach(), dim=2) for rows in (features, taught))
+    assert found == pytest.approx((unit - other).norm(dim=2).mean().item(), rel=1e-3)
+    dropping = begun(market, tmp_path / "dropping", "dropout=0.5").model
+    features, logits = dropping(images[:, :3], 2)
+    again, others = dropping(images[:, :3], 2)
+    torch.testing.assert_close(features, again)
+    assert not torch.allclose(logits, others)
+    dropping.eval()
+    torch.testing.assert_close(dropping(images[:, :3], 2)[1], dropping(images[:, :3], 2)[1])
+
+
+def test_clusters_by_k_means(market: Path, tmp_path: Path) -> None:
+    changes = ["clustering.eps=null", "clustering.kmeans=4", "clustering.min_samples=2"]
+    method = begun(market, tmp_path, *changes)
+    assert method._classes == 4
+    assert (method._labels >= 0).all()
 
 
 def test_the_source_learns_by_equation_4_1(market: Path) -> None:

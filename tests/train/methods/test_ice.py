@@ -90,6 +90,31 @@ def test_loss_is_equation_6_3(market: Path, tmp_path: Path) -> None:
     assert found["loss"] == pytest.approx(total, abs=1e-4)
 
 
+def test_losses_of_the_comparisons(market: Path, tmp_path: Path) -> None:
+    """Tables 6.2 and 6.3: the hardest negative alone, squares, and a target of changed images."""
+    changes = ["hardest_negative=true", "squared_soft=true", "plain_target=false"]
+    method, _ = begun(market, tmp_path, *changes)
+    method.teacher.train()
+    images, labels = torch.rand(6, 9, 64, 32), torch.tensor([0, 0, 1, 1, 2, 2])
+    found = method.losses(images, labels, torch.tensor([1, 2, 1, 2, 1, 2]))
+    first, second, _ = images.split(3, dim=1)
+    online, momentum = method.model(first), method.teacher(second)
+    hard = HardInstanceContrast(0.1, hardest_only=True)(online, momentum, labels)
+    soft = SoftInstanceConsistency(0.4, squares=True)(online, momentum, momentum)
+    assert found["hard"].item() == pytest.approx(hard.item(), abs=1e-5)
+    assert found["soft"].item() == pytest.approx(soft.item(), abs=1e-5)
+
+
+def test_identities_in_place_of_clusters(market: Path, tmp_path: Path) -> None:
+    method, _ = begun(market, tmp_path, "supervised=true")
+    assert method._labels.tolist() == [number // 6 for number in range(48)]
+    chosen = settings("supervised=true", "epochs=1", "pictures=0")
+    result = train_encoder("ice", load_folder(market, "m"), tmp_path / "run", chosen)
+    assert result["epochs"][0]["losses"]["purity"] == 1.0
+    encoder = load_encoder(tmp_path / "run" / "encoder.safetensors", "cpu")
+    assert encoder.description.trained_on == "m, 8 identities, method ice, seed 0"
+
+
 def test_batches_are_of_clusters(market: Path, tmp_path: Path) -> None:
     method, _ = begun(market, tmp_path)
     source, labels = method.source(1), method._labels
@@ -123,6 +148,7 @@ def test_a_run(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "clusters" in capsys.readouterr().err
     assert (out / "pictures" / "epoch_0002_clusters.png").is_file()
     assert not (out / "pictures" / "epoch_0001_clusters.png").exists()
+    assert "Agreement of clusters and people" in (out / "report.html").read_text()
     encoder = load_encoder(out / "encoder.safetensors", "cpu")
     assert encoder.description.trained_on == "m, 48 images without labels, method ice, seed 1"
     # it is the momentum encoder that is kept, in half precision
@@ -236,13 +262,14 @@ def test_data_that_cannot_be_clustered(
     [
         ("validation={share: 0.2, every: 1}", "validation: without labels nobody can be held out"),
         ("ema=0.9", "ema: what is kept is an average already"),
-        ("clustering.rho=0.1", "eps, rho: one of the two must be null"),
+        ("clustering.rho=0.1", "eps, rho, kmeans: one must be a number, the others null"),
+        (["reverse_soft=true", "squared_soft=true"], "only one of the two can be true"),
         ("label_smoothing=0.1", "unknown key 'label_smoothing'"),
     ],
 )
-def test_settings_that_do_not_fit(change: str, says: str) -> None:
+def test_settings_that_do_not_fit(change: str | list[str], says: str) -> None:
     with pytest.raises(TrainError, match=says):
-        settings(change)
+        settings(*([change] if isinstance(change, str) else change))
 
 
 def test_the_published_setting() -> None:

@@ -130,6 +130,29 @@ def test_fewer_images_than_neighbours(count: int) -> None:
     assert pseudo_labels(people(8, 0.1, 1, count), settings()).tolist() == [-1] * count
 
 
+def test_k_means() -> None:
+    features = people(2, 0.2)
+    wanted = [list(range(start, start + 10)) for start in range(0, 60, 10)]
+    by_number = settings(eps=None, kmeans=6)
+    assert groups(pseudo_labels(features, by_number)) == wanted
+    assert (pseudo_labels(features, by_number) == pseudo_labels(features, by_number)).all()
+    assert pseudo_labels(features[:3], by_number).tolist() == [-1] * 3  # of one image each
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "less"),
+    [
+        ({}, "raise clustering.eps (now 0.5)", "lower clustering.eps (now 0.5)"),
+        ({"eps": None, "rho": 0.1}, "raise clustering.rho", "lower clustering.rho (now 0.1)"),
+        ({"eps": None, "kmeans": 9}, "lower clustering.kmeans", "raise clustering.kmeans (now 9)"),
+    ],
+)
+def test_what_to_change(changes: dict[str, object], more: str, less: str) -> None:
+    chosen = settings(**changes)
+    assert chosen.to_join_more.startswith(more)
+    assert chosen.to_part_more.startswith(less)
+
+
 def test_numbers_follow_the_first_images() -> None:
     assert settled(np.array([5, -1, 2, 5, 9, 2]), 1).tolist() == [0, -1, 1, 0, 2, 1]
     assert settled(np.array([9, 5, -1, 2, 5, 2]), 2).tolist() == [-1, 0, -1, 1, 0, 1]
@@ -138,8 +161,8 @@ def test_numbers_follow_the_first_images() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"rho": 0.002}, "one of the two must be null"),
-        ({"eps": None}, "one of the two must be null"),
+        ({"rho": 0.002}, "the others null"),
+        ({"eps": None}, "one must be a number"),
         ({"eps": 1.0}, "less than 1"),
         ({"min_samples": 1}, "greater than or equal to 2"),
     ],

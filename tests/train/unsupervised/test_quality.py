@@ -48,5 +48,13 @@ def test_perfect_clusters() -> None:
     assert found == pytest.approx(dict.fromkeys(found, 1.0))
 
 
+def test_unknown_people_take_no_part() -> None:
+    truth, labels = [3, 0, 3, 8, 0, 8], np.array([1, 1, 1, 0, -1, 1])
+    known = [place for place, who in enumerate(truth) if who]
+    wanted = cluster_quality([truth[place] for place in known], labels[known])
+    assert cluster_quality(truth, labels) == wanted
+    assert cluster_quality([0, 0, 0], np.array([0, 0, 1])) == {}
+
+
 def test_no_cluster() -> None:
     assert set(cluster_quality([1, 1, 2], np.array([-1, -1, -1])).values()) == {0.0}
