@@ -129,6 +129,24 @@ def worker(
         raise typer.Exit(STOPPED)
 
 
+@app.command(epilog="Example: camtrail inference site.yaml")
+def inference(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> None:
+    """Run detector and encoder for all workers of this host, where `inference: shared` says so.
+
+    `camtrail run` starts it itself.
+    """
+    settings = _load(site)
+    if settings.inference != "shared":
+        raise CamtrailError(f"{site}: `inference: shared` is not set; each worker has its own")
+    stop = _stop_on_signals()
+    from pipeline import telemetry
+
+    telemetry.configure("inference", json=json_logs or None)
+    from pipeline.inference.shared.server import run_inference
+
+    run_inference(settings, stop)
+
+
 @app.command(epilog="Example: camtrail recorder site.yaml --camera gate")
 def recorder(
     camera: Annotated[str, typer.Option(help="The camera's name in site.yaml.")],

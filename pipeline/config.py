@@ -268,6 +268,9 @@ class Site(_Strict):
     data_dir: Path = Path("data")
     redis: str = "embedded"
     store: str = "sqlite"
+    inference: Literal["own", "shared"] = Field(
+        "own", description="networks: of each worker, or of one process for all of this host"
+    )
     detector: Detector = Detector()  # type: ignore[call-arg]
     encoder: Encoder = Encoder()  # type: ignore[call-arg]
     tracker: Tracker = Tracker()  # type: ignore[call-arg]

@@ -23,9 +23,9 @@ from pipeline.camera.source import Source, open_source
 from pipeline.camera.track import PersonTracker
 from pipeline.camera.tracklets import Tracklets
 from pipeline.inference import threads
-from pipeline.inference.detector import Detector
-from pipeline.inference.encoder import EncoderRuntime
-from pipeline.inference.pool import DetectorPool
+from pipeline.inference.networks import CropEncoder, open_networks
+from pipeline.inference.pool import DetectorPool, PersonDetector
+from pipeline.inference.shared.client import StoppedError
 from pipeline.records import (
     CameraHealth,
     CameraState,
@@ -63,7 +63,10 @@ def run_worker(site: config.Site, camera: str, stop: threading.Event) -> None:
                 return  # nothing more need be said, and a matcher that waited for it may be gone
             publisher.put([replace(former, run=publisher.run, frames=0)])
         else:
-            _watch(site, camera, publisher, former, stop)
+            try:
+                _watch(site, camera, publisher, former, stop)
+            except StoppedError:  # the next run goes on behind what was published, as after a kill
+                log.info("stopped while it waited for the inference process", camera=camera)
         if not options.live:
             _await_commit(camera, publisher, stop)
 
@@ -80,9 +83,9 @@ def _watch(
     with (
         closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source,
         closing(PreviewSender(site, camera, publisher.run)) as preview,
+        open_networks(site, camera, mine, stop) as networks,
     ):
-        detector = Detector(site.detector)
-        encoder = EncoderRuntime(site.encoder, mine)
+        detector, encoder = networks.detector, networks.encoder
         Worker(site, camera, source, detector, encoder, publisher, former, preview).run(stop)
 
 
@@ -105,8 +108,8 @@ class Worker:
         site: config.Site,
         camera: str,
         source: Source,
-        detector: Detector,
-        encoder: EncoderRuntime,
+        detector: PersonDetector,
+        encoder: CropEncoder,
         publisher: Publisher,
         former: Progress | None = None,
         preview: PreviewSender | None = None,

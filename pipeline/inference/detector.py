@@ -9,27 +9,29 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from pipeline import config
 from pipeline.errors import CamtrailError
+from pipeline.inference.letterbox import Letterbox
 from pipeline.inference.suppression import suppress
 from pipeline.inference.weights import load_weights
 from pipeline.records import Detections, FloatArray, Image
 
 PERSON = "person"
-PADDING = (114, 114, 114)  # the grey that ultralytics trains with
 MAX_PERSONS = 300
+_MOST = 8  # networks at once; each holds its pictures and layers in memory
 
 
 class Detector:
     """A loaded network, for any number of threads at once.
+
+    Attributes:
+        size: of the longer side of the pictures that the network sees, in pixels.
+        stride: of whose multiples their sides are.
 
     Raises:
         CamtrailError: the weights are missing, damaged, for another task or know no person, or
@@ -43,8 +45,8 @@ class Detector:
         self._classes = dict(model.names)
         self._person = _person_class(self._classes, options.weights)
         self._end_to_end = bool(getattr(model, "end2end", False))
-        self._stride = int(model.stride.max())
-        self._size = options.image_size or int(model.args["imgsz"])
+        self.stride = int(model.stride.max())
+        self.size = options.image_size or int(model.args["imgsz"])
         self._type = torch.half if options.half and self._device.type == "cuda" else torch.float
         # channels last: measured a quarter faster than torch's default layout on a CPU
         self._model = model.to(self._device, self._type, memory_format=torch.channels_last)
@@ -53,6 +55,11 @@ class Detector:
     @property
     def device(self) -> str:
         return str(self._device)
+
+    @property
+    def at_once(self) -> int:
+        """How many calls of `detect` at a time keep the device at work."""
+        return min(torch.get_num_threads(), _MOST) if self.device == "cpu" else 1
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The persons in each picture, at least as sure as the configured confidence.
@@ -65,13 +72,13 @@ class Detector:
         if any(image.shape != images[0].shape for image in images):
             return [found for image in images for found in self.detect([image])]
         letterbox = self.letterbox(images[0])
-        raw = self.forward(np.stack([letterbox.apply(image) for image in images]))
-        return [letterbox.undo(rows) for rows in self._persons(raw)]
+        found = self.find(np.stack([letterbox.apply(image) for image in images]))
+        return [letterbox.undo(rows) for rows in found]
 
     def letterbox(self, image: Image) -> Letterbox:
         """How pictures of this one's size are brought to the network's."""
         height, width = image.shape[:2]
-        return Letterbox.fit(height, width, self._size, self._stride)
+        return Letterbox.fit(height, width, self.size, self.stride)
 
     def forward(self, batch: Image) -> Any:
         """The bare network on BGR uint8 pictures (n, h, w, 3) of the network's size."""
@@ -80,23 +87,25 @@ class Detector:
         with torch.inference_mode():
             return self._network()(pixels.to(self._type).div_(255))
 
+    def find(self, batch: Image) -> list[FloatArray]:
+        """Of each picture of a batch, as `forward` takes it, the persons in its own pixels.
+
+        Rows of (x1, y1, x2, y2, confidence), the surest first, at most 300. The same as
+        ultralytics' `non_max_suppression`, which takes longer since it also follows the boxes of
+        no confidence and of other classes.
+        """
+        raw = self.forward(batch)
+        output = raw[0] if isinstance(raw, (list, tuple)) else raw
+        with torch.inference_mode():
+            read = self._chosen if self._end_to_end else self._suppressed
+            return [read(picture) for picture in output]
+
     def _network(self) -> Any:
         """The calling thread's copy: ultralytics' head keeps notes on the size of its input."""
         if not hasattr(self._own, "network"):
             weights = {id(weight): weight for weight in self._model.parameters()}
             self._own.network = copy.deepcopy(self._model, weights)  # the weights are shared
         return self._own.network
-
-    def _persons(self, raw: Any) -> list[FloatArray]:
-        """Of each picture the rows (x1, y1, x2, y2, confidence), the surest first.
-
-        The same as ultralytics' `non_max_suppression`, which takes longer since it also follows
-        the boxes of no confidence and of other classes.
-        """
-        output = raw[0] if isinstance(raw, (list, tuple)) else raw
-        with torch.inference_mode():
-            read = self._chosen if self._end_to_end else self._suppressed
-            return [read(picture) for picture in output]
 
     def _chosen(self, rows: torch.Tensor) -> FloatArray:
         """Of (n, 6): box, confidence, class. The network itself leaves one box a person."""
@@ -113,61 +122,6 @@ class Detector:
         boxes = np.hstack((boxes[:, :2] - half, boxes[:, :2] + half))
         kept = suppress(boxes, scores, self._options.iou, MAX_PERSONS)
         return np.hstack((boxes, scores[:, None]))[kept]
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """A picture scaled to the network's size, its aspect ratio kept, with grey around it.
-
-    Attributes:
-        height, width: of the picture in pixels.
-        scaled: height and width after scaling, in pixels.
-        top, bottom, left, right: grey around it, in pixels.
-    """
-
-    height: int
-    width: int
-    scaled: tuple[int, int]
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @staticmethod
-    def fit(height: int, width: int, size: int, stride: int) -> Letterbox:
-        """The smallest rectangle of whole strides around the picture scaled to ``size``."""
-        scale = min(size / height, size / width)
-        scaled = max(1, round(height * scale)), max(1, round(width * scale))
-        down, across = -scaled[0] % stride, -scaled[1] % stride
-        top, left = down // 2, across // 2
-        return Letterbox(height, width, scaled, top, down - top, left, across - left)
-
-    def apply(self, image: Image) -> Image:
-        height, width = self.scaled
-        if image.shape[:2] != self.scaled:
-            image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
-        return np.asarray(
-            cv2.copyMakeBorder(
-                image,
-                self.top,
-                self.bottom,
-                self.left,
-                self.right,
-                cv2.BORDER_CONSTANT,
-                value=PADDING,
-            ),
-            np.uint8,
-        )
-
-    def undo(self, rows: npt.NDArray[np.float32]) -> Detections:
-        """Rows of (x1, y1, x2, y2, confidence, ...) in the network's pixels, as detections."""
-        boxes = rows[:, :4].copy()
-        boxes[:, 0::2] = (boxes[:, 0::2] - self.left) * (self.width / self.scaled[1])
-        boxes[:, 1::2] = (boxes[:, 1::2] - self.top) * (self.height / self.scaled[0])
-        boxes[:, 0::2] = boxes[:, 0::2].clip(0, self.width)
-        boxes[:, 1::2] = boxes[:, 1::2].clip(0, self.height)
-        full = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
-        return Detections(boxes[full], rows[full, 4].copy())
 
 
 def _device(name: str) -> torch.device:

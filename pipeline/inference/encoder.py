@@ -18,6 +18,7 @@ class EncoderRuntime:
     Attributes:
         fingerprint: of the encoder's file; travels with every embedding.
         dimension: length of an embedding.
+        size: height and width of the crops that the network sees.
         line: the cosine similarity midway between the same and another person, where the
             encoder's file recommends thresholds.
 
@@ -33,6 +34,8 @@ class EncoderRuntime:
         self._batch = options.batch
         self.fingerprint = self._encoder.fingerprint
         self.dimension = self._encoder.dimension
+        spec = self._encoder.description.input
+        self.size = spec.height, spec.width
         recommended = self._encoder.description.thresholds
         self.line = (recommended.accept + recommended.new) / 2 if recommended else None
 

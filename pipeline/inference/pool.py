@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 import torch
 
-from pipeline.inference.detector import Detector
 from pipeline.records import Detections, Image
 
-_MOST = 8  # networks at once; each holds its pictures and layers in memory
+
+class PersonDetector(Protocol):
+    """What finds persons, here or elsewhere; for any number of threads at once.
+
+    Attributes:
+        at_once: how many calls of `detect` at a time keep it at work.
+    """
+
+    @property
+    def at_once(self) -> int: ...
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]: ...
 
 
 class DetectorPool:
@@ -29,13 +40,13 @@ class DetectorPool:
             something else; 0 where a picture begun ahead would not be the newest.
     """
 
-    def __init__(self, detector: Detector, live: bool) -> None:
+    def __init__(self, detector: PersonDetector, live: bool) -> None:
         self._detector = detector
         threads = torch.get_num_threads()
-        networks = 1 if live or detector.device != "cpu" else min(threads, _MOST)
+        networks = 1 if live else detector.at_once
         self.ahead = 0 if live else networks
         self._threads = ThreadPoolExecutor(
-            networks, "detect", torch.set_num_threads, (threads // networks,)
+            networks, "detect", torch.set_num_threads, (max(1, threads // networks),)
         )
 
     def begin(self, images: Sequence[Image]) -> Future[list[Detections]]:

@@ -1,7 +1,8 @@
 """The processes of one site: started, watched, restarted, stopped in order.
 
 Workers and matcher are the work; beside it stand companions, such as the viewer, whose death or
-restart changes nothing for it.
+restart changes nothing for it: where the workers share an inference process, they wait for its
+successor.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Supervisor:
         self._companions = [
             Process(name, _command(*command), logs / f"{name}.log", ends=False)
             for name, command, wanted in (
+                ("inference", ("inference", path, "--json-logs"), site.inference == "shared"),
                 ("notifier", ("notify", "run", path, "--json-logs"), bool(receiver_options(site))),
                 ("viewer", ("viewer", path), with_viewer),
             )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline import config
 from pipeline.errors import CamtrailError
-from pipeline.inference.detector import Detector, Letterbox
+from pipeline.inference.detector import Detector
+from pipeline.inference.letterbox import Letterbox
 from pipeline.records import Detections, Image
 from tests.pipeline.inference.networks import write_detector
 
