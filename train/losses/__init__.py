@@ -15,6 +15,7 @@ from train.losses.soft_cross_entropy import SoftCrossEntropy
 from train.losses.soft_instance import SoftInstanceConsistency
 from train.losses.soft_triplet import SoftTripletLoss
 from train.losses.triplet import TripletLoss
+from train.losses.view_contrast import ViewContrast
 
 __all__ = [
     "CameraProxies",
@@ -31,6 +32,7 @@ __all__ = [
     "SoftInstanceConsistency",
     "SoftTripletLoss",
     "TripletLoss",
+    "ViewContrast",
     "metric_loss",
     "reconstruction_loss",
 ]
