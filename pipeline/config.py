@@ -173,11 +173,16 @@ class Recording(_Strict):
 
     enabled: bool = False
     before: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds before somebody comes")
+    standby: bool = Field(False, description="whether `camtrail run` keeps a second one ready")
     after: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds after somebody left")
     days: float = Field(7.0, gt=0, le=3650, description="how long a clip is kept")
     max_gigabytes: float = Field(10.0, gt=0, description="of each camera; the oldest leave")
 
 
+    max_prototypes: int = Field(1_000_000, ge=1, description="in the gallery; the oldest leave")
+    exact_up_to: int = Field(
+        20_000, ge=1, description="prototypes up to which each is compared; beyond, lists are"
+    )
 class Spool(_Strict):
     """The updates that a worker keeps until they are committed."""
 

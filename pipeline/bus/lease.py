@@ -15,13 +15,13 @@ import redis
 
 from pipeline.bus.keys import Keys
 
-LEASE_SECONDS = 4.0
+LEASE_SECONDS = 3.0
 
-_RENEW_SECONDS = 1.0
+_RENEW_SECONDS = 0.5
 # One script each, so that nobody else can take the lease between the look and the act.
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -37,13 +37,20 @@ class Lease:
     ``lost`` is set when somebody else holds it: stop at once. While Redis is away nobody can take
     it, so it is kept then; but it is `valid` only while it was renewed lately, and nothing should
     be decided without.
+
+    Args:
+        former: the ``token`` of a matcher that is dead beyond doubt; its lease is not waited for.
+
+    Attributes:
+        token: by which this one is known; no other has the same.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, former: str = "") -> None:
         self.lost = threading.Event()
+        self.token = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
         self._client = client
         self._key = keys.lease
-        self._token = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
+        self._former = former
         self._renewed = -LEASE_SECONDS
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -85,12 +92,13 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
             with contextlib.suppress(redis.RedisError):  # then it expires by itself
-                self._client.eval(_RELEASE, 1, self._key, self._token)
+                self._client.eval(_RELEASE, 1, self._key, self.token)
 
     def _renew(self) -> bool:
         asked = time.monotonic()
         milliseconds = int(1000 * LEASE_SECONDS)
-        if not self._client.eval(_RENEW, 1, self._key, self._token, milliseconds):
+        arguments = self.token, milliseconds, self._former
+        if not self._client.eval(_RENEW, 1, self._key, *arguments):
             return False
         self._renewed = asked
         return True

@@ -95,7 +95,8 @@ class Engine:
         self._tick: int | None = None
         self._dimension = 0
         self._forgotten: set[TrackletKey] = set()
-        self._people = People(config.prototypes, config.max_identities)
+        gallery = Gallery(config.prototypes, config.exact_up_to)
+        self._people = People(gallery, config.max_identities, config.max_prototypes)
 
     @classmethod
     def restore(
@@ -257,6 +258,7 @@ class Engine:
         if math.isfinite(snapshot.tick):
             self._tick = round(snapshot.tick / TICK)
         prototypes = ((p.identity, p.key, p.embedding, p.quality) for p in snapshot.prototypes)
+        self.gallery.resume_lists(snapshot.lists)
         self._people.resume(snapshot.gallery, snapshot.next_identity, prototypes)
         self._dimension = self.gallery.dimension or 0
         for stored in snapshot.tracklets:
@@ -345,6 +347,8 @@ class Engine:
         if before < self.now // REPAIR_SECONDS * REPAIR_SECONDS:
             self._repair()
         self._let_go()
+        if lists := self.gallery.sort_anew(self.thresholds.new):
+            self._people.outcome.lists = lists
 
     def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
         """That those who are in view together are others, once enough is seen of both.

@@ -1,4 +1,8 @@
-"""One matcher a data directory; the lease in Redis guards the site beyond it."""
+"""One matcher a data directory; the lease in Redis guards the site beyond it.
+
+The kernel lets go of the lock when its owner dies. So whoever gets it knows that the one before is
+dead, and need not wait until that one's lease has run out.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,34 @@ from pathlib import Path
 
 from pipeline.errors import CamtrailError
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.2
+_MAX_TOKEN = 1024
 
 
 class MatcherRunsError(CamtrailError):
     """A matcher has the data directory."""
 
 
+class Ownership:
+    """Of a data directory. Its lock file tells the next owner by which lease this one works."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @property
+    def token(self) -> str:
+        """That the last owner noted; empty where none did."""
+        return os.pread(self._descriptor, _MAX_TOKEN, 0).decode(errors="replace")
+
+    def note(self, token: str) -> None:
+        """Leaves the token of a lease to the next owner."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, token.encode(), 0)
+
+
 @contextmanager
-def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator[bool]:
-    """Holds the directory's lock; gives False where ``stop`` was set before it was free.
+def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator[Ownership | None]:
+    """Holds the directory's lock; gives None where ``stop`` was set before it was free.
 
     Raises:
         MatcherRunsError: another matcher has it and ``standby`` is not set.
@@ -40,9 +62,9 @@ def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator
                     "with --standby to take over when it ends"
                 )
             if stop.wait(_POLL_SECONDS):
-                yield False
+                yield None
                 return
-        yield True
+        yield Ownership(descriptor)
     finally:
         os.close(descriptor)
 

@@ -1,20 +1,22 @@
-"""The embeddings that stand for the identities, searched with FAISS.
+"""The embeddings that stand for the identities.
 
 A prototype is the embedding of one tracklet, so it can be shown. An identity has at most a few for
 each camera: where one more comes, of the two nearest to each other the one of less quality goes,
-which keeps different views. Rows of the index are overwritten in place and a removed row is filled
-by the last one, since removal from a flat FAISS index copies everything behind it.
+which keeps different views. How they are searched is `pipeline.matcher.index`'s to say.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-import faiss
 import numpy as np
 
+from pipeline.matcher.index import Exact, Index, Lists
 from pipeline.records import FloatArray, TrackletKey
+
+GROWN = 4  # times as many prototypes as the lists were made of: then they are made anew
 
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
@@ -24,12 +26,17 @@ class Gallery:
 
     Args:
         per_camera: how many prototypes an identity has for each camera, at most.
+        exact_up_to: prototypes up to which every one is compared with a query.
+        index: that holds the embeddings and is searched, however many there are; None: one in
+            memory, sorted into lists beyond ``exact_up_to``.
     """
 
-    def __init__(self, per_camera: int) -> None:
+    def __init__(
+        self, per_camera: int, exact_up_to: float = math.inf, index: Index | None = None
+    ) -> None:
         self._per_camera = per_camera
-        self._index: faiss.IndexFlatIP | None = None
-        self._view = np.empty((0, 0), np.float32)  # the index' own memory
+        self._most = exact_up_to if index is None else math.inf
+        self._index: Index = index if index is not None else Exact()
         self._keys: list[TrackletKey] = []  # of the rows
         self._owners: list[int] = []  # of the rows
         self._weights: list[float] = []  # of the rows
@@ -45,12 +52,41 @@ class Gallery:
     @property
     def dimension(self) -> int | None:
         """Of the embeddings; None before the first."""
-        return self._index.d if self._index else None
+        return self._index.dimension
+
+    @property
+    def recall(self) -> float:
+        """Share of the prototypes that a search should have found that it did, as far as that was
+        measured; NaN: not yet.
+        """
+        return self._index.recall
 
     def restore(self, prototypes: Iterable[tuple[int, TrackletKey, FloatArray, float]]) -> None:
         """Takes ``(identity, key, embedding, quality)`` that were prototypes before."""
         for identity, key, embedding, quality in prototypes:
             self._append(identity, key, embedding, quality)
+
+    def resume_lists(self, state: str) -> None:
+        """Before the first prototype: goes on with the lists that `sort_anew` gave."""
+        if state and self._most < math.inf:
+            self._index = Lists.of(state)
+            self._most = GROWN * self._index.learned_from
+
+    def sort_anew(self, floor: float) -> str:
+        """Once there are too many for the present way of searching, sorts them into lists.
+
+        Args:
+            floor: the similarity from which on prototypes must be found.
+
+        Returns:
+            What `resume_lists` takes; empty where nothing had to change.
+        """
+        if len(self) <= self._most:
+            return ""
+        order = [self._rows[key] for key in sorted(self._rows)]
+        lists = Lists.learn(self._index, order, floor)
+        self._index, self._most = lists, GROWN * len(self)
+        return lists.state
 
     def put(
         self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float
@@ -62,7 +98,7 @@ class Gallery:
         """
         if key in self._rows:
             row = self._rows[key]
-            self._view[row] = embedding
+            self._index.replace(row, embedding)
             self._weights[row] = quality
             return None
         self._append(identity, key, embedding, quality)
@@ -76,15 +112,12 @@ class Gallery:
         self._disown(row, key)
         last = len(self._keys) - 1
         if row != last:
-            self._view[row] = self._view[last]
             self._keys[row], self._owners[row] = self._keys[last], self._owners[last]
             self._weights[row] = self._weights[last]
             self._rows[self._keys[row]] = row
         for column in (self._keys, self._owners, self._weights):
             column.pop()
-        assert self._index is not None
-        self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
-        self._look()
+        self._index.remove(row)
 
     def give(self, key: TrackletKey, identity: int) -> None:
         """Makes the tracklet's prototype, if it is one, that of another identity."""
@@ -118,9 +151,9 @@ class Gallery:
         """The identities of the ``nearest`` prototypes to each of the queries (n, D), the nearest
         first, as far as their similarity is ``floor`` or more; and whether there may be others.
         """
-        if self._index is None or not self._keys or not len(queries):
+        if not self._keys or not len(queries):
             return [([], False) for _ in queries]
-        similarities, rows = self._index.search(queries, min(nearest, len(self._keys)))
+        similarities, rows = self._index.search(queries, min(nearest, len(self._keys)), floor)
         within = (similarities >= floor).sum(axis=1)
         most = nearest if nearest < len(self._keys) else -1
         return [
@@ -134,28 +167,28 @@ class Gallery:
         if not keys:
             return np.full(len(queries), -1.0, np.float32)
         if len(keys) == 1:
-            return np.asarray(queries @ self._view[self._rows[keys[0]]])
-        products = queries @ self._view[[self._rows[key] for key in keys]].T
+            return np.asarray(queries @ self._embeddings(keys)[0])
+        products = queries @ self._embeddings(keys).T
         products.sort(axis=1)
         return np.asarray(_BEST_SHARE * products[:, -1] + (1 - _BEST_SHARE) * products[:, -2])
 
     def prototypes(self, identity: int) -> dict[TrackletKey, FloatArray]:
         """Those of an identity (D,), by tracklet."""
         keys = sorted(self._by_identity.get(identity, ()))
-        return {key: self._view[self._rows[key]].copy() for key in keys}
+        return dict(zip(keys, self._embeddings(keys), strict=True)) if keys else {}
+
+    def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
+        return self._index.rows([self._rows[key] for key in keys])
 
     def _append(
         self, identity: int, key: TrackletKey, embedding: FloatArray, quality: float
     ) -> None:
-        if self._index is None:
-            self._index = faiss.IndexFlatIP(len(embedding))
         self._rows[key] = len(self._keys)
         self._keys.append(key)
         self._owners.append(identity)
         self._weights.append(quality)
         self._by_identity[identity].append(key)
-        self._index.add(embedding.reshape(1, -1))
-        self._look()
+        self._index.append(embedding)
 
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]
@@ -167,18 +200,10 @@ class Gallery:
         keys = sorted(key for key in self._by_identity[identity] if key.camera == camera)
         if len(keys) <= self._per_camera:
             return None
-        rows = [self._rows[key] for key in keys]
-        products = self._view[rows] @ self._view[rows].T
+        embeddings = self._embeddings(keys)
+        products = embeddings @ embeddings.T
         np.fill_diagonal(products, -np.inf)
         pair = divmod(int(np.argmax(products)), len(keys))
         out = min((keys[i] for i in pair), key=lambda k: (self._weights[self._rows[k]], k))
         self.remove(out)
         return out
-
-    def _look(self) -> None:
-        """The index may have moved its memory."""
-        index = self._index
-        assert index is not None
-        n = index.ntotal
-        flat = faiss.rev_swig_ptr(index.get_xb(), n * index.d) if n else np.empty(0, np.float32)
-        self._view = flat.reshape(n, index.d)

@@ -32,18 +32,19 @@ class People:
     """The identities. Every change of them is noted in ``outcome``.
 
     Args:
-        prototypes: of an identity for each camera, at most.
+        gallery: empty.
         most: identities in the gallery, at most.
+        most_prototypes: in the gallery, at most.
 
     Attributes:
         outcome: what changed since it was last taken.
     """
 
-    def __init__(self, prototypes: int, most: int) -> None:
-        self.gallery = Gallery(prototypes)
+    def __init__(self, gallery: Gallery, most: int, most_prototypes: int) -> None:
+        self.gallery = gallery
         self.timelines: dict[int, Timeline] = {}
         self.outcome = Outcome()
-        self._most = most
+        self._most, self._most_prototypes = most, most_prototypes
         self._numbers = count(1)
 
     def resume(
@@ -155,11 +156,11 @@ class People:
             self.timelines[identity].add(visit)
 
     def prune(self, identities: Collection[int], horizon: float) -> None:
-        """Drops visits before ``horizon`` that no rule asks for; keeps the bound on identities."""
+        """Drops visits before ``horizon`` that no rule asks for; keeps the bounds."""
         for identity in identities:
             if identity in self.timelines:
                 self.timelines[identity].prune(horizon)
-        if len(self.timelines) > self._most:
+        if len(self.timelines) > self._most or len(self.gallery) > self._most_prototypes:
             self._evict()
 
     def sweep(self, limit: float) -> None:
@@ -169,9 +170,11 @@ class People:
 
     def _evict(self) -> None:
         """Forgets those unseen for longest; a few more than needed, so that it is rarely done."""
-        over = sorted((t.last_seen, i) for i, t in self.timelines.items() if t.over)
-        excess = len(self.timelines) - self._most
-        for _, identity in over[: excess + self._most // 100]:
+        identities = self._most - self._most // 100
+        prototypes = self._most_prototypes - self._most_prototypes // 100
+        for _, identity in sorted((t.last_seen, i) for i, t in self.timelines.items() if t.over):
+            if len(self.timelines) <= identities and len(self.gallery) <= prototypes:
+                return
             self._forget(identity)
 
     def _take_out(self, tracklet: Tracklet) -> None:

@@ -17,6 +17,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import faiss
+import psutil
 import redis
 from sqlalchemy.exc import OperationalError
 
@@ -72,15 +73,18 @@ def run_matcher(
     keys = Keys(site.site)
     with ExitStack() as stack:
         stack.callback(client.close)
-        if not stack.enter_context(sole_owner(site.data_dir, stop, standby)):
+        ownership = stack.enter_context(sole_owner(site.data_dir, stop, standby))
+        if ownership is None:
             return
-        lease = Lease(client, keys)
+        lease = Lease(client, keys, former=ownership.token)
+        ownership.note(lease.token)
         stack.callback(lease.close)
         if not _acquire(lease, stop, standby):
             return
         store = stack.enter_context(
             Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
         )
+        store.claim(lease.token)
         engine = make_engine(site, store, until_end)
         Service(site, client, keys, lease, store, engine).run(stop, until_end)
 
@@ -248,6 +252,7 @@ class Service:
     def _report(self, message: str) -> None:
         """The matcher's health, for whoever wants to know."""
         watermark, awaited = self._engine.watermark.now()
+        recall = self._engine.gallery.recall
         health: dict[Any, Any] = {
             "pid": os.getpid(),
             "time": time.time(),
@@ -255,6 +260,9 @@ class Service:
             "decided_to": self._engine.now,
             "waiting": awaited,
             "identities": len(self._engine.timelines),
+            "prototypes": len(self._engine.gallery),
+            "recall": "" if math.isnan(recall) else round(recall, 4),
+            "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
             "undecided": self._engine.undecided,
             "committed": self._committed,
             "rate": round(self._rate(), 1),

@@ -70,7 +70,7 @@ def keep_embeddings(
 
 def forget_learned(connection: Connection) -> None:
     """What was learned of the former encoder's similarities says nothing about another's."""
-    connection.execute(delete(meta).where(meta.c.key == "calibration"))
+    connection.execute(delete(meta).where(meta.c.key.in_(("calibration", "lists"))))
 
 
 def _needed(recent: int) -> ColumnElement[bool]:

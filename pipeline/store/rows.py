@@ -71,11 +71,13 @@ class Outcome:
     ``tick`` is the event time up to which it has decided (-inf: nothing yet). ``prototypes`` says
     of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
     is done with, ``retired`` the identities that left the gallery. ``calibration`` is what was
-    learned of the encoder, as text ('' where its file says all).
+    learned of the encoder, as text ('' where its file says all), ``lists`` how the gallery is
+    sorted for its search ('' where that did not change).
     """
 
     tick: float = -math.inf
     calibration: str = ""
+    lists: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     prototypes: dict[TrackletKey, bool] = field(default_factory=dict)
     closed: list[TrackletKey] = field(default_factory=list)
@@ -84,7 +86,8 @@ class Outcome:
     @property
     def changed(self) -> bool:
         """Whether there is anything in it to write."""
-        return bool(self.verdicts or self.prototypes or self.closed or self.retired)
+        work = self.verdicts or self.prototypes or self.closed or self.retired
+        return bool(work or self.lists)
 
     @property
     def assignments(self) -> list[Assignment]:

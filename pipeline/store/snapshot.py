@@ -45,6 +45,7 @@ class Snapshot:
 
     tick: float
     calibration: str
+    lists: str
     fingerprint: str
     next_identity: int
     runs: Sequence[RunState]
@@ -66,6 +67,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
+            lists=facts.get("lists", ""),
             fingerprint=fingerprint,
             next_identity=(last or 0) + 1,
             runs=[run_state(row) for row in connection.execute(select(runs))],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from pipeline.errors import CamtrailError
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
 from pipeline.store import corrections
 from pipeline.store.changes import Said, to_undo
@@ -61,6 +62,7 @@ class Store(Reader):
     def __init__(self, engine: Engine, crops: Path, keep: int = 0) -> None:
         super().__init__(engine, crops)
         self._keep = keep
+        self._owner = ""
 
     @classmethod
     def open(
@@ -81,18 +83,26 @@ class Store(Reader):
         file = database_file(url)
         return cls(engine, crops or (file.parent if file else Path()) / "crops", keep)
 
+    def claim(self, owner: str) -> None:
+        """From now on nobody else writes: whoever claimed the store before can no more, though it
+        may not know yet that it was taken for dead.
+        """
+        self.remember("owner", owner)
+        self._owner = owner
+
     def commit(self, batch: Batch) -> None:
         """Writes all of the batch in one transaction; crops first. Safe to call again.
 
         Raises:
             OSError, sqlalchemy.exc.DBAPIError: nothing of it is in the store, e.g. disk full.
+            CamtrailError: the same, since somebody else has claimed the store.
         """
         pictures = [
             (u.key, _kept_crop(u, write_crop(self.crops, u, u.thumbnail)))
             for u in (r.update for r in batch.updates)
             if u.thumbnail
         ]
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             ids = self._write_updates(connection, batch.updates)
             dropped = self._write_crops(connection, [(ids[key], crop) for key, crop in pictures])
             self._write_outcome(connection, batch.outcome)
@@ -103,6 +113,8 @@ class Store(Reader):
                 facts["tick"] = repr(batch.outcome.tick)
             if batch.outcome.calibration:
                 facts["calibration"] = batch.outcome.calibration
+            if batch.outcome.lists:
+                facts["lists"] = batch.outcome.lists
             self._write_meta(connection, {k: v for k, v in facts.items() if v})
         for file in dropped:
             with suppress(OSError):  # a file too many is no reason to commit all of it again
@@ -123,37 +135,37 @@ class Store(Reader):
         """See `pipeline.store.corrections`, as for all that people say. Gives the number of the
         change, as the others do.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.confirm(connection, identity, keys, said)
 
     def merge(self, survivor: int, other: int, said: Said) -> int:
         """All tracklets of ``other`` get the identity ``survivor``."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.merge(connection, survivor, other, said)
 
     def split(self, identity: int, new: int, keys: Collection[TrackletKey], said: Said) -> int:
         """Some tracklets of an identity get a new one."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.split(connection, identity, new, keys, said)
 
     def rename(self, identity: int, name: str | None, said: Said) -> int:
         """Gives an identity a name, or takes it."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.rename(connection, identity, name, said)
 
     def mark_staff(self, identity: int, staff: bool, said: Said) -> int:
         """Says that an identity belongs to the house, or does not."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.mark_staff(connection, identity, staff, said)
 
     def watch(self, identity: int, reason: str | None, said: Said) -> int:
         """Puts an identity on the watch list, or takes it off."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.watch(connection, identity, reason, said)
 
     def skip(self, key: TrackletKey) -> None:
         """A person cannot say of a tracklet who it is."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             corrections.skip(connection, key)
 
     def to_undo(self, number: int | None, author: str, *, administrator: bool) -> Change:
@@ -163,14 +175,14 @@ class Store(Reader):
 
     def undo(self, number: int, said: Said, *, administrator: bool) -> int:
         """Takes a change back."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return corrections.undo(connection, number, said, administrator=administrator)
 
     def forget(self, identity: int, said: Said) -> list[TrackletKey]:
         """Deletes all that is known of an identity, pictures and recordings first, so that a crash
         leaves what can be forgotten again; gives the keys of its tracklets.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwrites with zeros
             visits = corrections.visits(connection, identity).values()
@@ -187,7 +199,7 @@ class Store(Reader):
 
     def keep_embeddings(self, fingerprint: str, found: Mapping[int, FloatArray]) -> None:
         """Keeps what another encoder made of the crops of tracklets, by their number."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             keep_embeddings(connection, fingerprint, found)
 
     def change_encoder(self, fingerprint: str) -> None:
@@ -196,18 +208,26 @@ class Store(Reader):
         A tracklet without an embedding by it keeps its identity, but can only be found again by
         its time and place.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             self._write_meta(connection, {"fingerprint": fingerprint})
             forget_learned(connection)
 
     def remember(self, key: str, value: str) -> None:
         """Keeps a fact about the whole store."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             self._write_meta(connection, {key: value})
 
     def snapshot(self) -> Snapshot:
         """The state that the matcher goes on from."""
         return load_snapshot(self._engine)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction; begun by taking the row of the owner, so that two never write at once."""
+        with self._engine.begin() as connection:
+            if self._owner and not connection.execute(_HOLD, {"b_owner": self._owner}).rowcount:
+                raise CamtrailError("another matcher has taken over this site")
+            yield connection
 
     def _write_updates(
         self, connection: Connection, batch: Sequence[Received]
@@ -345,6 +365,11 @@ def _many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) ->
         connection.execute(statement, rows)
 
 
+_HOLD = (
+    update(meta)
+    .where(meta.c.key == "owner", meta.c.value == bindparam("b_owner"))
+    .values(value=bindparam("b_owner"))
+)
 _SAME_KEY = (
     (tracklets.c.camera == bindparam("k_camera"))
     & (tracklets.c.run == bindparam("k_run"))

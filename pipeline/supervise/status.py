@@ -71,11 +71,11 @@ class Status:
 def table(
     site: Site,
     processes: Iterable[Process],
-    matcher: Process,
+    matchers: Iterable[Process],
     companions: Iterable[Process],
     status: Status,
 ) -> Table:
-    """The table of live status: a row for each camera, one for the matcher, and one for each
+    """The table of live status: a row for each camera, one for each matcher, and one for each
     companion with what it says of itself first: the viewer's address.
     """
     shown = Table(title=f"camtrail: {site.site}", title_justify="left", expand=False)
@@ -96,10 +96,10 @@ def table(
             health.get("message") or ("" if process.state is State.RUNNING else process.message),
         )
     shown.add_section()
-    counts = (f"{name} {value}" for name, value in status.matcher.items() if name in _MATCHER)
-    message = ", ".join(counts) if matcher.state is State.RUNNING else matcher.message
     empty = [""] * 5
-    shown.add_row("matcher", str(matcher.state), *empty, str(matcher.restarts), message)
+    for matcher in matchers:
+        message = _of_matcher(matcher, status)
+        shown.add_row(matcher.name, str(matcher.state), *empty, str(matcher.restarts), message)
     for process in companions:
         message = process.announced or process.message
         shown.add_row(process.name, str(process.state), *empty, str(process.restarts), message)
@@ -108,7 +108,17 @@ def table(
     return shown
 
 
-_MATCHER = ("identities", "undecided", "waiting", "watermark")
+_MATCHER = ("identities", "undecided", "waiting", "watermark", "prototypes", "recall", "memory_mb")
+
+
+def _of_matcher(process: Process, status: Status) -> str:
+    """What the matcher that decides says of itself; of another one, that it waits."""
+    if process.state is not State.RUNNING:
+        return process.message
+    if status.matcher.get("pid") not in (None, str(process.pid)):
+        return "ready to take over"
+    known = ((name, status.matcher.get(name)) for name in _MATCHER)
+    return ", ".join(f"{name} {value}" for name, value in known if value)
 
 
 def _decoded(answer: dict[bytes, bytes]) -> dict[str, str]:

@@ -68,13 +68,18 @@ class Supervisor:
             )
             for name, camera in site.cameras.items()
         ]
-        ending = ["--until-end"] if until_end else []
-        self._matcher = Process(
-            "matcher",
-            _command("matcher", path, "--json-logs", *ending),
-            logs / "matcher.log",
-            ends=until_end,
-        )
+        options = ["--until-end"] if until_end else []
+        options += ["--standby"] if site.matcher.standby else []
+        # Whichever is there first decides; the other waits, and so does one that is restarted.
+        self._matchers = [
+            Process(
+                name,
+                _command("matcher", path, "--json-logs", *options),
+                logs / f"{name}.log",
+                ends=until_end,
+            )
+            for name in (["matcher", "standby"] if site.matcher.standby else ["matcher"])
+        ]
         self._companions = [
             Process(name, _command(*command), logs / f"{name}.log", ends=False)
             for name, command, wanted in (
@@ -112,7 +117,7 @@ class Supervisor:
         if (stamp := self._encoders.stamp()) != self._encoder_stamp:
             self._encoder_stamp = stamp
             self._change_encoder()
-        for process in (self._matcher, *self._workers, *self._companions):
+        for process in (*self._matchers, *self._workers, *self._companions):
             before = process.pid
             if process.poll():
                 self._gone(process)
@@ -126,10 +131,11 @@ class Supervisor:
 
     def finished(self) -> bool:
         """Whether there is no reason to go on: all is decided, or the matcher cannot run."""
-        if self._until_end and self._matcher.state is State.QUARANTINED:
-            self._failure = self._matcher.message
+        states = [matcher.state for matcher in self._matchers]
+        if self._until_end and all(state is State.QUARANTINED for state in states):
+            self._failure = self._matchers[0].message
             return True
-        if self._matcher.state is not State.ENDED:
+        if State.ENDED not in states:
             return False
         self._ended = self._ended or time.monotonic()
         patience_over = time.monotonic() - self._ended > _END_SECONDS
@@ -159,12 +165,12 @@ class Supervisor:
         log.info("another encoder is in use; changing over")
         self._stop_work()
         self._stop(self._companions)
-        for process in (self._matcher, *self._workers, *self._companions):
+        for process in (*self._matchers, *self._workers, *self._companions):
             process.revive()
 
     def kill(self) -> None:
         """Ends whatever still runs, at once."""
-        for process in (*self._workers, self._matcher, *self._companions):
+        for process in (*self._workers, *self._matchers, *self._companions):
             process.kill()
         if self._redis is not None:
             self._redis.server.stop()
@@ -191,7 +197,7 @@ class Supervisor:
     def table(self) -> Table:
         """The table of live status."""
         assert self._status is not None
-        return table(self._site, self._workers, self._matcher, self._companions, self._status)
+        return table(self._site, self._workers, self._matchers, self._companions, self._status)
 
     def _gone(self, process: Process) -> None:
         if process.state is State.ENDED:
@@ -217,9 +223,9 @@ class Supervisor:
 
     def _stop_work(self) -> None:
         self._stop(self._workers)
-        if not self._matcher.stopped():
+        if self._some_matcher_runs():
             self._drain()
-        self._stop([self._matcher])
+        self._stop(self._matchers)
 
     def _stop(self, processes: Sequence[Process]) -> None:
         for process in processes:
@@ -231,12 +237,15 @@ class Supervisor:
                     process.kill()
             time.sleep(_PAUSE_SECONDS)
 
+    def _some_matcher_runs(self) -> bool:
+        return not all(matcher.stopped() for matcher in self._matchers)
+
     def _drain(self) -> None:
         """Lets the matcher commit what the workers sent last."""
         client = connect(self._site)
         deadline = time.monotonic() + _DRAIN_SECONDS
         try:
-            while time.monotonic() < deadline and not self._matcher.stopped():
+            while time.monotonic() < deadline and self._some_matcher_runs():
                 if drained(client, Keys(self._site.site)):
                     return
                 time.sleep(_PAUSE_SECONDS)

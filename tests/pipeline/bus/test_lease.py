@@ -68,3 +68,14 @@ def test_a_restart_of_redis_keeps_the_lease(site: Site, server: EmbeddedServer) 
     assert wait_for(lambda: first.valid)
     assert not new(site).acquire(0)
     first.close()
+
+
+def test_a_holder_known_to_be_dead_is_not_waited_for(site: Site, server: EmbeddedServer) -> None:
+    dead = new(site)
+    connect(site).set(Keys(site.site).lease, dead.token, px=60_000)
+    assert not new(site).acquire(0)
+    heir = Lease(connect(site), Keys(site.site), former=dead.token)
+    assert heir.acquire(0)
+    assert heir.holder() == f"{dead.token.rpartition('/')[0]}"
+    assert not dead.acquire(0)  # should it live all the same
+    heir.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.config import Matcher
 from pipeline.config import Topology as Declared
 from pipeline.matcher import engine as engine_module
+from pipeline.matcher import index as index_module
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.repair import MOST
 from pipeline.matcher.scoring import Thresholds
@@ -90,20 +92,30 @@ def test_any_interleaving_gives_the_same_verdicts(seed: int, order: list[int]) -
     assert str(play(engine(), mixed(streams, order))) == str(in_step)
 
 
+@pytest.mark.parametrize("exact_up_to", [1000, 3])
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), seed=st.integers(0, 3))
 def test_a_restart_at_any_point_changes_nothing(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, seed: int
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    exact_up_to: int,
+    data: st.DataObject,
+    seed: int,
 ) -> None:
+    """Nor where the gallery is searched in lists, of which only one is looked into."""
+    monkeypatch.setattr(index_module, "_FEWEST", 1)
+    monkeypatch.setattr(index_module, "RECALL", 0.0)
     order = data.draw(st.lists(st.integers(0, 2), max_size=200))
     sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=30))
     crashes = data.draw(st.lists(st.booleans(), min_size=1, max_size=30))
     messages = mixed([script.envelopes() for script in scripts(seed)], order)
-    expected = play(engine(), messages)
+    whole = engine(exact_up_to=exact_up_to)
+    expected = play(whole, messages)
+    assert math.isnan(whole.gallery.recall) == (exact_up_to == 3)  # in lists, not yet checked
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 's.sqlite'}"
-    config = Matcher()  # type: ignore[call-arg]
+    config = Matcher(exact_up_to=exact_up_to)  # type: ignore[call-arg]
     verdicts: list[Verdict] = []
     with Store.open(url) as store:
         steps = itertools.cycle(zip(itertools.cycle(sizes), crashes, strict=False))
@@ -263,10 +275,12 @@ def test_who_was_not_seen_for_long_is_forgotten() -> None:
 def test_the_gallery_keeps_its_bound() -> None:
     rng = np.random.default_rng(6)
     walks = [Walk(n, "a", 2 * n, 2 * n + 1.8, p) for n, p in enumerate(people(12, rng))]
-    target = engine(("a",), max_identities=5)
-    play(target, Script("a", walks, 40).envelopes())
-    assert len(target.timelines) == 5
-    assert len(target.gallery) == 5
+    for bound in ("max_identities", "max_prototypes"):
+        target = engine(("a",), **{bound: 5})
+        verdicts = play(target, Script("a", walks, 40).envelopes())
+        assert len(target.timelines) == 5
+        assert len(target.gallery) == 5
+        assert sorted(target.timelines) == sorted(identities(verdicts).values())[-5:]
 
 
 def test_another_encoder_is_stored_but_not_decided_on() -> None:

@@ -24,7 +24,7 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     site = Site(site="yard", data_dir=tmp_path, cameras=cameras)
     server = EmbeddedServer(site)
     status = Status(site)
-    gate, matcher = process("gate", tmp_path), process("matcher", tmp_path)
+    gate, matcher, standby = (process(n, tmp_path) for n in ("gate", "matcher", "standby"))
     address = "http://127.0.0.1:8600/"
     code = f"import time; print({address!r}, flush=True); print('more'); time.sleep(60)"
     viewer = process("viewer", tmp_path, code)
@@ -36,7 +36,7 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
         console = Console(width=160, record=True, quiet=True)
         with console.capture() as capture:
             console.quiet = False
-            console.print(table(site, [gate, hall], matcher, [viewer], status))
+            console.print(table(site, [gate, hall], [matcher, standby], [viewer], status))
         return capture.get()
 
     assert wait_for(lambda: status.error)
@@ -47,7 +47,8 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
         publisher.report(
             CameraHealth("gate", publisher.run, 1, "running", fps=9.96, delay=0.21, tracks=4)
         )
-        connect(site).hset(Keys(site.site).matcher, mapping={"identities": 12, "undecided": 1})
+        health = {"pid": matcher.pid, "identities": 12, "undecided": 1, "recall": ""}
+        connect(site).hset(Keys(site.site).matcher, mapping=health)
         assert wait_for(lambda: "gate" in status.workers and status.matcher)
     rows = {line.split("│")[1].strip(): line for line in shown().splitlines() if "│" in line}
     assert [cell.strip() for cell in rows["gate"].split("│")[2:9]] == [
@@ -61,14 +62,15 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     ]
     assert "restarting" in rows["hall"]
     assert "hall.mp4: not a video" in rows["hall"]
-    assert "identities 12, undecided 1" in rows["matcher"]
+    assert "identities 12, undecided 1 " in rows["matcher"]
+    assert "ready to take over" in rows["standby"]
     assert 0 <= status.silent(gate) < 5
     assert [cell.strip() for cell in rows["viewer"].split("│")[2::7]] == ["running", address]
     viewer.kill()
     assert wait_for(viewer.poll)
     assert viewer.announced == ""
     assert address not in shown()
-    for child in (gate, matcher):
+    for child in (gate, matcher, standby):
         child.kill()
     status.close()
     server.stop()

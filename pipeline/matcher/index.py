@@ -1,0 +1,286 @@
+"""Finds the nearest of many embeddings: by looking at all of them, or into a few lists only.
+
+While there are few, `Exact` compares a query with every one. `Lists` sorts them around centres, and
+a query looks into the lists whose centres are nearest to it. That decides only who is looked at:
+what is found has its exact similarity, and half precision is what the store keeps anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.records import FloatArray
+
+Rows = npt.NDArray[np.int64]
+
+RECALL = 0.995  # of the trials, which the number of lists that are looked into must reach
+
+_POINTS = 32  # embeddings behind each centre that is learned, at most
+_FEWEST = 8  # embeddings a centre stands for, at least: it must show nobody in particular
+_ROUNDS = 6  # of k-means
+_SEED = 1
+_TRIALS = 256  # embeddings of which the others nearest to them are looked for
+_NEAREST = 8  # that must be found; decisions need a few identities to choose from
+_LEAST_SHARE = 16  # of so many lists at least one is looked into, also where none is alike
+_WAITING = 16_384  # embeddings that are put into their lists at once, at most
+_CHECKED = 256  # of so many queries one is answered exactly as well
+
+
+class Index(Protocol):
+    """Embeddings (D,) by row: 0 to n - 1 without a gap."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def dimension(self) -> int | None:
+        """Of the embeddings; None before the first."""
+
+    def append(self, embedding: FloatArray) -> None:
+        """A row more, behind all others."""
+
+    def replace(self, row: int, embedding: FloatArray) -> None:
+        """Another embedding in a row."""
+
+    def remove(self, row: int) -> None:
+        """A row less; the last one takes its place."""
+
+    def rows(self, rows: Sequence[int]) -> FloatArray:
+        """Their embeddings (n, D)."""
+
+    def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
+        """The similarities and rows (n, nearest) of those nearest to each query, the nearest
+        first. Whatever lies below ``floor`` need not be right.
+        """
+
+    @property
+    def recall(self) -> float:
+        """Share of what it should have found that it did; NaN where nothing was measured yet."""
+
+
+class Exact:
+    """Compares with every one."""
+
+    def __init__(self) -> None:
+        self._matrix: FloatArray = np.empty((0, 0), np.float32)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def dimension(self) -> int | None:
+        return self._matrix.shape[1] or None
+
+    @property
+    def recall(self) -> float:
+        return 1.0
+
+    def append(self, embedding: FloatArray) -> None:
+        full = len(self._matrix)
+        if self._count == full:
+            larger = np.empty((max(1024, full + full // 2), len(embedding)), np.float32)
+            larger[:full] = self._matrix if full else 0.0
+            self._matrix = larger
+        self._matrix[self._count] = embedding
+        self._count += 1
+
+    def replace(self, row: int, embedding: FloatArray) -> None:
+        self._matrix[row] = embedding
+
+    def remove(self, row: int) -> None:
+        self._count -= 1
+        self._matrix[row] = self._matrix[self._count]
+
+    def rows(self, rows: Sequence[int]) -> FloatArray:
+        return self._matrix[np.asarray(rows, np.int64)]
+
+    def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
+        known = self._matrix[: self._count]
+        most = min(nearest, self._count)
+        return faiss.knn(queries, known, most, metric=faiss.METRIC_INNER_PRODUCT)
+
+
+class Lists:
+    """Looks into the lists whose centres are nearest to the query (an inverted file of FAISS).
+
+    What changed since the last search waits, and is put into its lists together.
+
+    Args:
+        centres: (lists, D), as `learn` finds them.
+        probes: how many lists a query looks into.
+        learned_from: how many embeddings there were when the centres were learned.
+    """
+
+    def __init__(self, centres: FloatArray, probes: int, learned_from: int) -> None:
+        self._centres, self._probes, self.learned_from = centres, probes, learned_from
+        count, dimension = centres.shape
+        self._quantizer = faiss.IndexFlatIP(dimension)
+        self._quantizer.add(centres)
+        self._index = faiss.IndexIVFScalarQuantizer(
+            self._quantizer,
+            dimension,
+            count,
+            faiss.ScalarQuantizer.QT_fp16,
+            faiss.METRIC_INNER_PRODUCT,
+            False,  # no residuals: half precision is all there is
+        )
+        self._index.is_trained = True  # half precision has nothing to learn
+        self._index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]
+        self._index.nprobe = probes
+        self._count = 0
+        self._waiting: dict[int, FloatArray] = {}
+        self._gone: set[int] = set()
+        self._asked = 0
+        self._found = self._there = 0  # of what was checked
+
+    @classmethod
+    def learn(cls, former: Index, order: Sequence[int], floor: float) -> Lists:
+        """Sorts all embeddings of another index anew. The same embeddings in the same order give
+        the same lists.
+
+        Args:
+            order: its rows in an order that does not depend on how they came there.
+            floor: the similarity from which on embeddings must be found.
+        """
+        rng = np.random.default_rng(_SEED)
+        count = len(order)
+        number = 2 ** round(math.log2(2 * math.sqrt(count)))
+        chosen = [order[i] for i in rng.permutation(count)[: _POINTS * number]]
+        centres = _centres(former.rows(chosen), number)
+        index = cls(centres, max(1, len(centres) // _LEAST_SHARE), count)
+        for first in range(0, count, _WAITING):
+            for embedding in former.rows(range(first, min(first + _WAITING, count))):
+                index.append(embedding)
+        index._choose_probes(former.rows(chosen[:_TRIALS]), floor)
+        return index
+
+    @classmethod
+    def of(cls, state: str) -> Lists:
+        """Empty, with the centres of another one's ``state``."""
+        known = json.loads(state)
+        halves = np.frombuffer(base64.b64decode(known["centres"]), "<f2").astype(np.float32)
+        centres = halves.reshape(known["lists"], -1)
+        return cls(centres, known["probes"], known["learned_from"])
+
+    @property
+    def state(self) -> str:
+        """The centres, as text for the store."""
+        return json.dumps(
+            {
+                "lists": len(self._centres),
+                "probes": self._probes,
+                "learned_from": self.learned_from,
+                "centres": base64.b64encode(self._centres.astype("<f2").tobytes()).decode(),
+            }
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def dimension(self) -> int:
+        return int(self._centres.shape[1])
+
+    @property
+    def recall(self) -> float:
+        return self._found / self._there if self._there else math.nan
+
+    def append(self, embedding: FloatArray) -> None:
+        self.replace(self._count, embedding)
+        self._count += 1
+
+    def replace(self, row: int, embedding: FloatArray) -> None:
+        self._waiting[row] = embedding
+        if len(self._waiting) >= _WAITING:
+            self._sort_in()
+
+    def remove(self, row: int) -> None:
+        last = self._count - 1
+        if row != last:
+            self._waiting[row] = self.rows([last])[0]
+        self._waiting.pop(last, None)
+        self._gone.add(last)
+        self._count = last
+
+    def rows(self, rows: Sequence[int]) -> FloatArray:
+        found = np.empty((len(rows), self.dimension), np.float32)
+        for place, row in enumerate(rows):
+            waiting = self._waiting.get(row)
+            found[place] = self._index.reconstruct(int(row)) if waiting is None else waiting
+        return found
+
+    def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
+        self._sort_in()
+        similarities, rows = self._index.search(queries, nearest)
+        self._asked += len(queries)
+        if self._asked >= _CHECKED:
+            self._asked = 0
+            there, found = self._compare(queries[:1], rows[:1, :_NEAREST], floor)
+            self._there, self._found = self._there + there, self._found + found
+        return similarities, rows
+
+    def _sort_in(self) -> None:
+        if not self._waiting and not self._gone:
+            return
+        stale = np.array([*self._waiting, *self._gone], np.int64)
+        self._index.remove_ids(faiss.IDSelectorArray(stale))
+        if self._waiting:
+            rows = np.fromiter(self._waiting, np.int64, len(self._waiting))
+            self._index.add_with_ids(np.array(list(self._waiting.values()), np.float32), rows)
+        self._waiting, self._gone = {}, set()
+
+    def _compare(self, queries: FloatArray, rows: Rows, floor: float) -> tuple[int, int]:
+        """Of the nearest at or above the floor, by a look into all lists: how many there are, and
+        how many of these are in ``rows`` too.
+        """
+        everywhere = faiss.SearchParametersIVF()
+        everywhere.nprobe = len(self._centres)
+        similarities, exact = self._index.search(queries, _NEAREST, params=everywhere)
+        there = found = 0
+        for similar, right, own in zip(similarities, exact, rows, strict=True):
+            wanted = right[(similar >= floor) & (right >= 0)]
+            there += len(wanted)
+            found += int(np.isin(wanted, own).sum())
+        return there, found
+
+    def _choose_probes(self, trials: FloatArray, floor: float) -> None:
+        """As few as the trials are answered well enough with; each finds itself, which is easy."""
+        self._sort_in()
+        while True:
+            self._index.nprobe = self._probes
+            _, rows = self._index.search(trials, _NEAREST)
+            there, found = self._compare(trials, rows, floor)
+            others = there - len(trials)
+            if others - (there - found) >= RECALL * others or self._probes == len(self._centres):
+                return
+            self._probes = min(len(self._centres), self._probes + max(1, self._probes // 4))
+
+
+def _centres(sample: FloatArray, number: int) -> FloatArray:
+    """(at most ``number``, D) by spherical k-means, in half precision as the store keeps them."""
+    count, dimension = sample.shape
+    means = faiss.Kmeans(
+        dimension,
+        min(number, count),
+        niter=_ROUNDS,
+        seed=_SEED,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=_POINTS,
+    )
+    means.train(sample)
+    _, nearest = means.index.search(sample, 1)
+    assert means.centroids is not None
+    sizes = np.bincount(nearest[:, 0], minlength=len(means.centroids))
+    centres = means.centroids[sizes >= _FEWEST]
+    if not len(centres):
+        centres = sample.mean(axis=0, keepdims=True)
+    return np.asarray(centres.astype(np.float16).astype(np.float32))
