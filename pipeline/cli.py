@@ -672,6 +672,32 @@ def replay(
     command.run_replay(file, site, out, as_json=json)
 
 
+@app.command(
+    epilog="Example: camtrail tune monday.camtrail fair.camtrail --truth monday --truth fair"
+)
+def tune(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Recordings of two sites or more.")
+    ],
+    truth: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="DIR", help="Folder with CAMERA.gt.txt; once for each file, in their order."
+        ),
+    ],
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Settings to try.")] = 40,
+    jobs: Annotated[int, typer.Option(min=0, max=256, help="Processes; 0: one for each core.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Search thresholds of the matcher, and say what they gain on sites that were held out.
+
+    Each site is left out in turn: the figures are those of settings chosen without it.
+    """
+    from pipeline.tune import command
+
+    command.run(files, truth, trials, jobs, as_json=json)
+
+
 @app.command(epilog="Example: camtrail doctor site.yaml")
 def doctor(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
     """Check packages, GPU, weights, Redis, cameras, disk and clock; exit status 1 if one fails."""

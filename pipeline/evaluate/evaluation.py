@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluate.confusion import Confusion, identity_delays
-from pipeline.evaluate.scores import Scores, compare, score
+from pipeline.evaluate.scores import Comparison, Scores, compare, score
 from pipeline.evaluate.truth import Boxes, Floats, Ints, Truth
 from pipeline.records import TrackletKey
 
@@ -92,40 +92,48 @@ class Evaluation:
 
 def evaluate(truth: Mapping[str, Truth], tracks: Mapping[str, Sequence[Tracked]]) -> Evaluation:
     """Compares the tracklets of each camera with its truth."""
-    rows = [(camera, track) for camera in truth for track in tracks.get(camera, ())]
-    identity_of = np.array(
-        [-n if t.identity is None else t.identity for n, (_, t) in enumerate(rows, start=1)],
-        np.int64,
-    )
+    rows = [track for camera in truth for track in tracks.get(camera, ())]
+    keys, by_tracklet = lay_out(truth, tracks)
     decided_at = np.array(
-        [np.nan if t.decided_at is None else t.decided_at for _, t in rows], np.float64
+        [np.nan if t.decided_at is None else t.decided_at for t in rows], np.float64
     )
-    by_tracklet = compare(
-        truth,
-        {
-            camera: _boxes([(n, t) for n, (name, t) in enumerate(rows) if name == camera])
-            for camera in truth
-        },
-    )
-    predicted = by_tracklet.predicted
-    by_identity = replace(
-        by_tracklet, predicted=Boxes(predicted.frames, identity_of[predicted.ids], predicted.boxes)
-    )
+    identities = {t.key: t.identity for t in rows if t.identity is not None}
+    by_identity = named(by_tracklet, keys, identities)
     times = [frame_times(truth[c].people.frames, tracks.get(c, ())) for c in truth]
     confusion = Confusion.of(by_identity)
     return Evaluation(
         overall=score(by_identity),
         per_camera={camera: score(by_identity.only(camera)) for camera in truth},
-        identities=len(np.unique(identity_of[identity_of > 0])),
-        undecided=int((identity_of < 0).sum()),
+        identities=len(set(identities.values())),
+        undecided=len(rows) - len(identities),
         merged=tuple(i for i in confusion.merged.tolist() if i > 0),
         fragmentation=confusion.fragmentation,
         time_to_identity=_delay(identity_delays(by_tracklet, np.concatenate(times), decided_at)),
         person_of={i: p for i, p in confusion.majority().items() if i > 0},
-        person_of_tracklet={
-            rows[n][1].key: p for n, p in Confusion.of(by_tracklet).majority().items()
-        },
+        person_of_tracklet={keys[n]: p for n, p in Confusion.of(by_tracklet).majority().items()},
     )
+
+
+def lay_out(
+    truth: Mapping[str, Truth], tracks: Mapping[str, Sequence[Tracked]]
+) -> tuple[list[TrackletKey], Comparison]:
+    """The tracklets beside the truth, whoever they are: those of its predicted ids, from 0."""
+    rows = [(camera, track) for camera in truth for track in tracks.get(camera, ())]
+    boxes = {
+        camera: _boxes([(n, t) for n, (name, t) in enumerate(rows) if name == camera])
+        for camera in truth
+    }
+    return [track.key for _, track in rows], compare(truth, boxes)
+
+
+def named(
+    by_tracklet: Comparison, keys: Sequence[TrackletKey], identities: Mapping[TrackletKey, int]
+) -> Comparison:
+    """The same with these identities (> 0) for ids; below 0 is a tracklet without one."""
+    identity_of = np.array([identities.get(key, -n) for n, key in enumerate(keys, 1)], np.int64)
+    predicted = by_tracklet.predicted
+    boxes = Boxes(predicted.frames, identity_of[predicted.ids], predicted.boxes)
+    return replace(by_tracklet, predicted=boxes)
 
 
 def _boxes(tracks: Sequence[tuple[int, Tracked]]) -> Boxes:

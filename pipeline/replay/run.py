@@ -75,6 +75,11 @@ class Ledger:
             if verdict.assignment is not None:
                 self.who[verdict.key] = (verdict.assignment.identity, verdict.time)
 
+    @property
+    def identities(self) -> dict[TrackletKey, int]:
+        """By tracklet its identity."""
+        return {key: identity for key, (identity, _) in self.who.items()}
+
     def result(self, engine: Engine, recording: Recording) -> Replayed:
         """The sum of it."""
         embedded = {key for key, known in self._embedded.items() if known}
@@ -83,7 +88,7 @@ class Ledger:
             updates=self._updates,
             seconds=recording.summary.seconds,
             tracklets=len(self._embedded),
-            identities=len({identity for identity, _ in self.who.values()}),
+            identities=len(set(self.identities.values())),
             undecided=len(embedded - self.who.keys()),
             late=engine.late,
             foreign=engine.foreign,

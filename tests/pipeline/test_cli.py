@@ -42,10 +42,10 @@ def test_all_commands_are_there() -> None:
     assert {
         "audit", "config", "confirm", "corrections", "crops export", "demo", "doctor",
         "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget", "identities",
-        "init", "matcher", "merge", "notify run", "notify status", "notify test", "recorder",
-        "rename", "run", "show", "simulate", "split", "staff", "tokens add", "tokens list",
-        "tokens revoke", "undo", "users add", "users list", "users password", "users remove",
-        "users role", "viewer", "watch", "worker",
+        "init", "matcher", "merge", "notify run", "notify status", "notify test", "record",
+        "recorder", "rename", "replay", "run", "show", "simulate", "split", "staff", "tokens add",
+        "tokens list", "tokens revoke", "tune", "undo", "users add", "users list",
+        "users password", "users remove", "users role", "viewer", "watch", "worker",
     } == COMMANDS  # fmt: skip
 
 
