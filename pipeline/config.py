@@ -161,11 +161,16 @@ class Matcher(_Strict):
     new: float | None = Field(None, gt=-1, lt=1, description="below this: somebody new")
     patience: float = Field(4.0, ge=0, description="seconds to wait for more evidence between")
     max_lateness: float = Field(10.0, ge=0, description="seconds a live camera may lag")
+    standby: bool = Field(False, description="whether `camtrail run` keeps a second one ready")
     prototypes: int = Field(4, ge=1, le=64, description="per identity and camera")
     forget_after: float = Field(
         86_400.0, gt=0, description="seconds unseen after which an identity leaves the gallery"
     )
     max_identities: int = Field(100_000, ge=1, description="in the gallery; the oldest leave")
+    max_prototypes: int = Field(1_000_000, ge=1, description="in the gallery; the oldest leave")
+    exact_up_to: int = Field(
+        20_000, ge=1, description="prototypes up to which each is compared; beyond, lists are"
+    )
 
 
 class Recording(_Strict):
@@ -173,16 +178,11 @@ class Recording(_Strict):
 
     enabled: bool = False
     before: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds before somebody comes")
-    standby: bool = Field(False, description="whether `camtrail run` keeps a second one ready")
     after: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds after somebody left")
     days: float = Field(7.0, gt=0, le=3650, description="how long a clip is kept")
     max_gigabytes: float = Field(10.0, gt=0, description="of each camera; the oldest leave")
 
 
-    max_prototypes: int = Field(1_000_000, ge=1, description="in the gallery; the oldest leave")
-    exact_up_to: int = Field(
-        20_000, ge=1, description="prototypes up to which each is compared; beyond, lists are"
-    )
 class Spool(_Strict):
     """The updates that a worker keeps until they are committed."""
 
