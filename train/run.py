@@ -32,7 +32,7 @@ from train.methods import kind
 from train.methods.settings import dump_settings, load_settings
 from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
-from train.methods.unsupervised import UnsupervisedSettings
+from train.methods.unsupervised import ClusteredSettings
 from train.report import summary
 from train.unsupervised.report import REPORT, write_report
 
@@ -118,7 +118,7 @@ class _Run:
             held = hold_out(data.train, settings.validation.share, seed)
             samples, validate = held.train, self._validation(held.query, held.gallery)
         shown = f"{len({sample.identity for sample in samples})} identities"
-        if isinstance(settings, UnsupervisedSettings) and not settings.learns_from_labels:
+        if isinstance(settings, ClusteredSettings) and not settings.learns_from_labels:
             shown = f"{len(samples)} images without labels"
         trained_on = f"{data.name}, {shown}, method {method}, seed {seed}"
         identity = {
@@ -162,7 +162,7 @@ class _Run:
         record = self._out / RECORD
         with _saving(record):
             write_text(record, text)
-        if isinstance(self._settings, UnsupervisedSettings):
+        if isinstance(self._settings, ClusteredSettings):
             encoder = load_encoder(self._out / ENCODER, str(self._device))
             clustering = self._settings.clustering
             write_report(self._out / REPORT, result, encoder, self._data.train, clustering)

@@ -27,8 +27,13 @@ METHODS = {
     "ice": "Train an encoder without labels: clusters, proxies and instance contrasts (ICE).",
     "abmt": "Train an encoder without labels, or adapt one to them from a source that has some "
     "(ABMT).",
+    "gcl": "Make an encoder without labels better by a generator that turns people round (GCL); "
+    "needs structure maps.",
 }
-_EXAMPLES = {"dgnet": "teacher=runs/teacher/encoder.safetensors"}  # what it cannot do without
+_EXAMPLES = {  # what they cannot do without
+    "dgnet": "teacher=runs/teacher/encoder.safetensors",
+    "gcl": "warm_up=runs/ice/encoder.safetensors --set structure=maps",
+}
 Preset = Annotated[
     str,
     typer.Option("--settings", help="A preset (default, paper), or a YAML file of your own."),

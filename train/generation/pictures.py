@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from train.generation.generator import Codes, Generator
+from train.generation.generator import Codes, Generator, Painter
 
 Picture = npt.NDArray[np.uint8]
 
@@ -112,7 +112,7 @@ def interpolations(generator: Generator, images: Tensor, of: str) -> Picture:
     return sheet(generator, rows)
 
 
-def sheet(generator: Generator, rows: list[Tensor]) -> Picture:
+def sheet(generator: Painter, rows: list[Tensor]) -> Picture:
     """Rows of normalised images (N, 3, H, W) as one picture; what is infinite is white."""
     pixels = np.stack([generator.pixels(row).numpy() for row in rows])
     height, width = pixels.shape[2:4]

@@ -12,6 +12,8 @@ from train.methods.abmt import AbmtMethod, AbmtSettings, abmt_after_source
 from train.methods.baseline import BaselineMethod, BaselineSettings
 from train.methods.dgnet_features import DGNetSettings
 from train.methods.dgnet_offline import make_dgnet
+from train.methods.gcl import GclMethod, gcl_after_warm_up
+from train.methods.gcl_settings import GclSettings
 from train.methods.ice import IceMethod, IceSettings
 from train.methods.scr import ScrMethod, ScrSettings
 from train.methods.slsr import SlsrMethod, SlsrSettings
@@ -44,6 +46,7 @@ METHODS = {
     "slsr": Kind(SlsrMethod, SlsrSettings, slsr_after_steps),
     "ice": Kind(IceMethod, IceSettings, judged(IceMethod)),
     "abmt": Kind(AbmtMethod, AbmtSettings, abmt_after_source),
+    "gcl": Kind(GclMethod, GclSettings, gcl_after_warm_up),
 }
 
 

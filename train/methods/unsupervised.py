@@ -6,7 +6,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,27 +43,36 @@ Judge = Callable[[IntArray], dict[str, float]]
 _SHOWN = 8  # clusters on a picture, and images of each
 
 
-class UnsupervisedSettings(EncoderSettings):
-    """The keys that the YAML files of these methods share; the files say what each means."""
+class ClusteredSettings(EncoderSettings):
+    """The keys of every method without labels; the YAML files say what each means."""
 
     clustering: ClusteringSettings
     steps: int | None = Field(ge=1)
-    momentum: float = Field(ge=0, lt=1)
-    momentum_ramp: bool
     pictures: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _without_labels(self) -> UnsupervisedSettings:
+    def _without_labels(self) -> Self:
         if self.validation is not None:
             raise ValueError("validation: without labels nobody can be held out; leave it null")
-        if self.ema is not None:
-            raise ValueError("ema: what is kept is an average already (momentum); leave it null")
         return self
 
     @property
     def learns_from_labels(self) -> bool:
         """Whether the data's identities stand in for clusters, which only comparisons do."""
         return False
+
+
+class UnsupervisedSettings(ClusteredSettings):
+    """The keys of the methods with a teacher."""
+
+    momentum: float = Field(ge=0, lt=1)
+    momentum_ramp: bool
+
+    @model_validator(mode="after")
+    def _averaged_already(self) -> Self:
+        if self.ema is not None:
+            raise ValueError("ema: what is kept is an average already (momentum); leave it null")
+        return self
 
 
 class Unsupervised(Method):
