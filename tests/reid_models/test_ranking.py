@@ -95,7 +95,7 @@ def test_reranking_agrees_with_the_naive_loop(weight: float) -> None:
 
 def test_equal_distances_keep_their_order() -> None:
     """Unit vectors along the axes: all distances are exactly 0 or 2."""
-    x = np.eye(5)[np.random.default_rng(6).integers(0, 5, 40)]
+    x = np.eye(5)[np.random.default_rng(6).integers(0, 5, 80)]
     found = jaccard_distance(x, 6, 3)
     np.testing.assert_allclose(dense(found), naive_jaccard(x, 6, 6, 3, False), atol=1e-12)
 
@@ -119,6 +119,16 @@ def test_blocks_and_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     single = jaccard_distance(PUBLISHED.astype(np.float32), 10, 3)
     assert single.dtype == np.float32
     np.testing.assert_allclose(dense(single), dense(whole), atol=1e-5)
+
+
+def test_more_rows_than_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample bounds the nearest ones, and the sums are made of a few rows at a time."""
+    monkeypatch.setattr(ranking, "_SUMS", 1000)
+    x = features(8, 20, 8)
+    found = jaccard_distance(x, 9, 3)
+    np.testing.assert_allclose(dense(found), naive_jaccard(x, 9, 9, 3, False), atol=1e-9)
+    whole = found + found.T
+    assert abs(whole - 2 * found).max() < 1e-12
 
 
 def test_arguments_out_of_range() -> None:
