@@ -12,7 +12,7 @@ RUN_PACKAGES := python3-venv libgl1 libglib2.0-0
 TEST_PACKAGES := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 # Many tests wait for real processes, so two files at a time; their threads sleep while they wait.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 test test-all: export OMP_WAIT_POLICY = passive
 
 help:  ## this list

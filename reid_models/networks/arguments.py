@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from reid_models.errors import EncoderError
 
@@ -28,3 +29,21 @@ def check_choice(network: str, name: str, value: object, allowed: Collection[obj
     if not any(type(value) is type(choice) and value == choice for choice in allowed):
         choices = ", ".join(map(str, allowed))
         raise EncoderError(f"{network}: {name} must be one of {choices}, not {value!r}")
+
+
+def check_pairs(network: str, name: str, value: object, what: str) -> list[tuple[Any, Any]]:
+    """``value`` must be 1 to 8 pairs; what they hold is the caller's to check.
+
+    Args:
+        what: the pairs' meaning and an example.
+
+    Raises:
+        EncoderError: names the network and the argument.
+    """
+    if (
+        not isinstance(value, Sequence)
+        or not 1 <= len(value) <= 8
+        or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in value)
+    ):
+        raise EncoderError(f"{network}: {name} must be 1 to 8 pairs of {what}, not {value!r}")
+    return [(first, second) for first, second in value]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reid_models.errors import EncoderError
-from reid_models.networks.arguments import check_choice, check_whole
+from reid_models.networks.arguments import check_choice, check_pairs, check_whole
 from reid_models.networks.network import Network, bn_neck
 from reid_models.networks.resnet import RESNETS, resnet_trunk
 from reid_models.networks.stripenet import StripeNet
@@ -181,16 +181,9 @@ def asymmetric(
 
 
 def _pairs(branches: object) -> list[tuple[int, str]]:
-    if (
-        not isinstance(branches, Sequence)
-        or not 1 <= len(branches) <= 8
-        or not all(isinstance(b, Sequence) and len(b) == 2 for b in branches)
-    ):
-        raise EncoderError(
-            "asymmetric: branches must be 1 to 8 pairs of more blocks and a pooling, such as "
-            f"[[0, average], [1, max]], not {branches!r}"
-        )
-    for more, pooling in branches:
+    what = "more blocks and a pooling, such as [[0, average], [1, max]]"
+    pairs = check_pairs("asymmetric", "branches", branches, what)
+    for more, pooling in pairs:
         check_whole("asymmetric", "blocks of a branch", more, 0, 4)
         check_choice("asymmetric", "pooling of a branch", pooling, _POOLINGS)
-    return [(more, pooling) for more, pooling in branches]
+    return pairs

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reid_models.errors import EncoderError
-from reid_models.networks.arguments import check_choice, check_whole
+from reid_models.networks.arguments import check_choice, check_pairs, check_whole
 from reid_models.networks.network import Network
 from reid_models.networks.resnet import RESNETS, resnet_trunk
 
@@ -144,16 +144,9 @@ def scr(
 
 
 def _pairs(branches: object) -> list[tuple[int, int]]:
-    if (
-        not isinstance(branches, Sequence)
-        or not 1 <= len(branches) <= 8
-        or not all(isinstance(b, Sequence) and len(b) == 2 for b in branches)
-    ):
-        raise EncoderError(
-            "scr: branches must be 1 to 8 pairs of stripes and groups of channels, such as "
-            f"[[1, 1], [2, 2], [3, 3]], not {branches!r}"
-        )
-    for stripes, groups in branches:
+    what = "stripes and groups of channels, such as [[1, 1], [2, 2], [3, 3]]"
+    pairs = check_pairs("scr", "branches", branches, what)
+    for stripes, groups in pairs:
         check_whole("scr", "stripes of a branch", stripes, 1, 8)
         check_whole("scr", "groups of a branch", groups, 1, 8)
-    return [(stripes, groups) for stripes, groups in branches]
+    return pairs

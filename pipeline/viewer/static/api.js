@@ -12,7 +12,10 @@ export class ApiError extends Error {
 }
 
 async function answer(response) {
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error; // half an answer is none
+    return {};
+  });
   if (response.ok) return body;
   if (response.status === 401 && location.pathname !== LOGIN) {
     location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);

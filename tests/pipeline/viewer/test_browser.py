@@ -102,6 +102,29 @@ def until(page, condition: str, arg: object = None) -> None:
         page.wait_for_timeout(20)
 
 
+ABORTED_WHILE_IT_IS_READ = """async () => {
+  const { get } = await import("/static/api.js");
+  const stop = new AbortController();
+  const first = new Promise((done) => {
+    const asked = window.fetch;
+    window.fetch = async (...all) => {
+      const response = await asked(...all);
+      setTimeout(done);
+      return response;
+    };
+  });
+  const reading = get("/events", {}, stop.signal); // its body has no end
+  await first;
+  stop.abort();
+  return reading.then(() => "an answer", (error) => error.name);
+}"""
+
+
+def test_half_an_answer_is_none(page) -> None:
+    page.goto("/identities")
+    assert page.evaluate(ABORTED_WHILE_IT_IS_READ) == "AbortError"
+
+
 def test_from_the_gallery_to_a_persons_trail(page) -> None:
     page.goto("/")
     page.wait_for_selector(".card")

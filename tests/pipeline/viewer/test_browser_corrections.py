@@ -58,7 +58,7 @@ def test_rename_split_merge_and_forget(page, running: Running) -> None:
 
     press(page, "Confirm")
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    until(page, "!document.querySelector('dialog')")
     press(page, "Confirm")
     agree(page, "Confirm")
     page.wait_for_selector(".badge.sure")
