@@ -147,6 +147,19 @@ def inference(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> Non
     run_inference(settings, stop)
 
 
+@app.command(epilog="Example: camtrail alive site.yaml --camera gate")
+def alive(
+    site: SiteFile = DEFAULT_SITE,
+    camera: Annotated[
+        str | None, typer.Option(help="Its worker; by default it is about the matcher.")
+    ] = None,
+) -> None:
+    """Say by the exit status (0, else 2) whether a process does its work, for health checks."""
+    from pipeline.alive import check
+
+    typer.echo(check(_load(site), camera))
+
+
 @app.command(epilog="Example: camtrail recorder site.yaml --camera gate")
 def recorder(
     camera: Annotated[str, typer.Option(help="The camera's name in site.yaml.")],

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -52,12 +53,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+        raise ValueError("expected 64 hexadecimal digits, as sha256sum prints them")
+    return value
+
+
+Sha256 = Annotated[str, AfterValidator(_digest)]
+
+
 class Detector(_Strict):
     """The YOLO person detector."""
 
     weights: str = Field(
         str(DEMO_DETECTOR), description="path, or an official name such as yolo11n.pt"
     )
+    sha256: Sha256 | None = None  # of that file; another is refused
     confidence: float = Field(0.25, gt=0, lt=1)
     image_size: int | None = Field(
         None, ge=64, le=4096, multiple_of=32, description="longer side; None: as it was trained"
@@ -72,6 +83,7 @@ class Encoder(_Strict):
     """The re-identification encoder file (.safetensors, or .onnx with its .yaml)."""
 
     path: Path = DEMO_ENCODER
+    sha256: Sha256 | None = None  # of that file, not of one promoted later
     device: str = "auto"
     batch: int = Field(16, ge=1, le=512)
 
@@ -476,9 +488,10 @@ def _resolve(site: Site, base: Path) -> Site:
     if weights.exists() or "/" in site.detector.weights:
         detector = detector.model_copy(update={"weights": str(weights)})
     data_dir = base / site.data_dir
-    encoder = site.encoder.model_copy(
-        update={"path": Encoders(data_dir).in_use(base / site.encoder.path)}
-    )
+    configured = base / site.encoder.path
+    path = Encoders(data_dir).in_use(configured)
+    sha256 = site.encoder.sha256 if path == configured else None
+    encoder = site.encoder.model_copy(update={"path": path, "sha256": sha256})
     return site.model_copy(
         update={
             "data_dir": data_dir,

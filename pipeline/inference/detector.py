@@ -41,7 +41,7 @@ class Detector:
     def __init__(self, options: config.Detector) -> None:
         self._options = options
         self._device = _device(options.device)
-        model = load_weights(options.weights)
+        model = load_weights(options.weights, options.sha256)
         self._classes = dict(model.names)
         self._person = _person_class(self._classes, options.weights)
         self._end_to_end = bool(getattr(model, "end2end", False))

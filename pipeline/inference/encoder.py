@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline import config
 from pipeline.errors import CamtrailError
+from pipeline.inference.digest import verify
 from pipeline.records import FloatArray, Image
 from reid_models import EncoderError, load_encoder
 
@@ -23,10 +24,12 @@ class EncoderRuntime:
             encoder's file recommends thresholds.
 
     Raises:
-        CamtrailError: the file is missing, damaged or contradicts its description.
+        CamtrailError: the file is missing, damaged, contradicts its description or is not the one
+            that ``sha256`` means.
     """
 
     def __init__(self, options: config.Encoder, threads: int) -> None:
+        verify(options.path, options.sha256, "encoder")
         try:
             self._encoder = load_encoder(options.path, options.device, threads)
         except EncoderError as error:

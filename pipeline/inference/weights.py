@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CamtrailError
+from pipeline.inference.digest import verify
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "camtrail"
 ENVIRONMENT = {
@@ -22,19 +23,22 @@ ENVIRONMENT = {
 }
 
 
-def load_weights(weights: str) -> Any:
+def load_weights(weights: str, sha256: str | None = None) -> Any:
     """The fused float32 network (`torch.nn.Module` with ``names``, ``stride``) in eval mode.
 
     Args:
         weights: path of a ``.pt`` file, or an official name, which is downloaded once.
+        sha256: of the file.
 
     Raises:
-        CamtrailError: missing, damaged, not ultralytics weights, or not a detector.
+        CamtrailError: missing, damaged, not ultralytics weights, not a detector, or another file
+            than ``sha256`` means.
     """
     prepare()
     path = _find(weights)
     if path.suffix != ".pt":
         raise CamtrailError(f"{path}: detector weights are a .pt file of ultralytics")
+    verify(path, sha256, "detector")
     from ultralytics.nn.tasks import load_checkpoint
 
     try:

@@ -159,8 +159,8 @@ def test_every_key_is_there_with_its_true_default(tmp_path: Path) -> None:
     """Taking the # away from every key must change nothing but what has no default."""
     plain = run(tmp_path, "gate=rtsp://h/1", "hall=rtsp://h/2")
     path = tmp_path / "site.yaml"
-    shown = re.sub(r"^( *)# ([a-z_]+: )", r"\1\2", path.read_text(), flags=re.MULTILINE)
-    missing = set(_keys(Site)) - set(re.findall(r"^ *([a-z_]+):", shown, flags=re.MULTILINE))
+    shown = re.sub(r"^( *)# ([a-z0-9_]+: )", r"\1\2", path.read_text(), flags=re.MULTILINE)
+    missing = set(_keys(Site)) - set(re.findall(r"^ *([a-z0-9_]+):", shown, flags=re.MULTILINE))
     # Only a file's camera has a start; a certificate has no default, and nobody is told by default.
     assert missing - {*Webhook.model_fields, *Mqtt.model_fields} == {"start", "certificate", "key"}
     path.write_text(shown)
