@@ -13,7 +13,7 @@ from train.ablate.rows import Study, Trained, Training, trained
 from train.ablate.tables import Plan, Row, Table, growing
 from train.files import write_text
 from train.generation.quality import Judge, judge_generator
-from train.generation.write import load_generator
+from train.methods.dgnet_generator import load_generator
 
 _PAPER = "Published: A. Shah's thesis (2022), "
 _DUKE = "DukeMTMC-reID, FID / mAP"

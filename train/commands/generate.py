@@ -35,7 +35,8 @@ def generate(
 
     camtrail-train baseline --data more --out runs/with-more
     """
-    from train.generation.write import load_generator, pair_up, write_data_set
+    from train.generation.write import pair_up, write_data_set
+    from train.methods.dgnet_generator import load_generator
 
     generator, spec = load_generator(run, device)
     opened = open_named(data)

@@ -42,7 +42,7 @@ def judge_images(
     """
     from reid_models import load_encoder
     from train.generation.quality import open_judge, quality
-    from train.generation.write import load_generator
+    from train.methods.dgnet_generator import load_generator
 
     chosen = open_judge(load_encoder(judge, device) if judge else None, inception)
     generator, spec = load_generator(run, device)

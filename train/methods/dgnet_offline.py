@@ -17,7 +17,6 @@ from reid_models.networks.dgnet import DGNet, Pair
 from train.data import Sample
 from train.errors import TrainError
 from train.generation.generator import Codes, Generator
-from train.generation.write import load_generator
 from train.loop import Batch, Update
 from train.loop.optimizer import make_rate
 from train.loop.recompute import statistics_kept
@@ -28,6 +27,7 @@ from train.methods.dgnet_features import (
     DGNetSettings,
     encoder_optimizers,
 )
+from train.methods.dgnet_generator import load_generator
 from train.methods.supervised import accuracy
 
 

@@ -14,7 +14,7 @@ from train.ablate.rows import Study, Trained, Training, trained
 from train.data import DataSet
 from train.files import write_text
 from train.generation.quality import EncoderJudge, quality
-from train.generation.write import load_generator
+from train.methods.dgnet_generator import load_generator
 from train.results.page import closing, minutes, opening, spread, table
 from train.run import ENCODER
 

@@ -18,7 +18,8 @@ from train.cli import app
 from train.data import DataSet, load_folder
 from train.errors import TrainError
 from train.generation.generator import Codes
-from train.generation.write import Pairing, load_generator, pair_up, write_data_set
+from train.generation.write import Pairing, pair_up, write_data_set
+from train.methods.dgnet_generator import load_generator
 from train.run import method_settings, train_encoder
 
 TINY = ["arguments.dimension=16", "generator.width=2", "discriminator.width=2", "epochs=1"]

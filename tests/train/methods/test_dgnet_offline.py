@@ -12,7 +12,7 @@ from tests.train.methods.test_dgnet import batch, data, gradients, teacher, tiny
 from train.data import DataSet
 from train.errors import TrainError
 from train.generation.generator import Codes
-from train.generation.write import load_generator
+from train.methods.dgnet_generator import load_generator
 from train.methods.dgnet_offline import OfflineDGNetMethod, make_dgnet
 from train.run import train_encoder
 
