@@ -211,10 +211,12 @@ class Lists:
         self._count = last
 
     def rows(self, rows: Sequence[int]) -> FloatArray:
+        if self._waiting.keys().isdisjoint(rows):
+            return self._index.reconstruct_batch(np.asarray(rows, np.int64))
         found = np.empty((len(rows), self.dimension), np.float32)
         for place, row in enumerate(rows):
             waiting = self._waiting.get(row)
-            found[place] = self._index.reconstruct(int(row)) if waiting is None else waiting
+            found[place] = self._index.reconstruct(row) if waiting is None else waiting
         return found
 
     def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
@@ -223,8 +225,9 @@ class Lists:
         self._asked += len(queries)
         if self._asked >= _CHECKED:
             self._asked = 0
-            there, found = self._compare(queries[:1], rows[:1, :_NEAREST], floor)
-            self._there, self._found = self._there + there, self._found + found
+            wanted = self._wanted(queries[:1], floor)
+            self._there += len(wanted[0])
+            self._found += _hits(wanted, rows[:1])
         return similarities, rows
 
     def _sort_in(self) -> None:
@@ -237,31 +240,30 @@ class Lists:
             self._index.add_with_ids(np.array(list(self._waiting.values()), np.float32), rows)
         self._waiting, self._gone = {}, set()
 
-    def _compare(self, queries: FloatArray, rows: Rows, floor: float) -> tuple[int, int]:
-        """Of the nearest at or above the floor, by a look into all lists: how many there are, and
-        how many of these are in ``rows`` too.
-        """
+    def _wanted(self, queries: FloatArray, floor: float) -> list[Rows]:
+        """The nearest rows at or above the floor, by a look into all lists."""
         everywhere = faiss.SearchParametersIVF()
         everywhere.nprobe = len(self._centres)
-        similarities, exact = self._index.search(queries, _NEAREST, params=everywhere)
-        there = found = 0
-        for similar, right, own in zip(similarities, exact, rows, strict=True):
-            wanted = right[(similar >= floor) & (right >= 0)]
-            there += len(wanted)
-            found += int(np.isin(wanted, own).sum())
-        return there, found
+        similarities, rows = self._index.search(queries, _NEAREST, params=everywhere)
+        return [own[alike >= floor] for own, alike in zip(rows, similarities, strict=True)]
 
     def _choose_probes(self, trials: FloatArray, floor: float) -> None:
         """As few as the trials are answered well enough with; each finds itself, which is easy."""
         self._sort_in()
+        wanted = self._wanted(trials, floor)
+        others = sum(map(len, wanted)) - len(trials)
         while True:
             self._index.nprobe = self._probes
             _, rows = self._index.search(trials, _NEAREST)
-            there, found = self._compare(trials, rows, floor)
-            others = there - len(trials)
-            if others - (there - found) >= RECALL * others or self._probes == len(self._centres):
+            found = _hits(wanted, rows) - len(trials)
+            if found >= RECALL * others or self._probes == len(self._centres):
                 return
             self._probes = min(len(self._centres), self._probes + max(1, self._probes // 4))
+
+
+def _hits(wanted: Sequence[Rows], rows: Rows) -> int:
+    """How many of the wanted rows are among those found (n, k)."""
+    return sum(int(np.isin(own, got).sum()) for own, got in zip(wanted, rows, strict=True))
 
 
 def _centres(sample: FloatArray, number: int) -> FloatArray:

@@ -23,7 +23,8 @@ from pipeline.records import Path as TrackPath
 from pipeline.replay.file import EncoderSaid, Header, Recording, write_recording
 from pipeline.replay.run import replay, settings_of
 from pipeline.store import Store
-from tests.benchmarks.matcher import FINGERPRINT, START, Crowd
+from tests.benchmarks.matcher import FINGERPRINT, START
+from tests.benchmarks.population import Crowd
 
 FPS = 10
 DIMENSION = 256
