@@ -757,6 +757,28 @@ def simulate(
     command(out, seed, cameras, people, seconds, fps, overlap, crops, json)
 
 
+@app.command(epilog="Example: camtrail bench --cameras 4 --fps 10 --json")
+def bench(
+    cameras: Annotated[int, typer.Option(min=1, max=16, help="Up to how many cameras.")] = 8,
+    fps: Annotated[float, typer.Option(min=1, max=60, help="Frames a second of each.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=8, max=3600, help="Length of a step.")] = 20.0,
+    people: Annotated[int, typer.Option(min=1, max=50, help="People for each camera.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Which simulated sites.")] = 1,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the picture.")] = Path(
+        "camtrail-bench"
+    ),
+    json: AsJson = False,
+) -> None:
+    """Measure this machine: live simulated cameras, frames a second, delay, IDF1.
+
+    Doubles the number of cameras until it no longer keeps up; takes about a minute a step.
+    """
+    from pipeline.bench import BenchOptions, command
+
+    options = BenchOptions(seed, fps, seconds, people)
+    command.run(out, cameras, options, as_json=json)
+
+
 @app.command(epilog="Example: camtrail demo --seed 7 --out demo --json")
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")] = Path(

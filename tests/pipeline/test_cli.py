@@ -40,12 +40,12 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 
 def test_all_commands_are_there() -> None:
     assert {
-        "alive", "audit", "config", "confirm", "corrections", "crops export", "demo", "doctor",
-        "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget", "identities",
-        "inference", "init", "matcher", "merge", "notify run", "notify status", "notify test",
-        "record", "recorder", "rename", "replay", "run", "show", "simulate", "split", "staff",
-        "tokens add", "tokens list", "tokens revoke", "tune", "undo", "users add", "users list",
-        "users password", "users remove", "users role", "viewer", "watch", "worker",
+        "alive", "audit", "bench", "config", "confirm", "corrections", "crops export", "demo",
+        "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget",
+        "identities", "inference", "init", "matcher", "merge", "notify run", "notify status",
+        "notify test", "record", "recorder", "rename", "replay", "run", "show", "simulate", "split",
+        "staff", "tokens add", "tokens list", "tokens revoke", "tune", "undo", "users add",
+        "users list", "users password", "users remove", "users role", "viewer", "watch", "worker",
     } == COMMANDS  # fmt: skip
 
 
