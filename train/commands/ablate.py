@@ -134,6 +134,70 @@ def slsr(
     _run("SLSR", slsr_tables, data, out, settings, changes, seed, as_json)
 
 
+@ablate.command()
+def abmt(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """ABMT's components, branches and losses; 14 trainings, each with its own source step where
+    a source is set.
+
+    camtrail-train ablate abmt --data simulated --out studies/abmt --set source=simulated:seed=5
+    """
+    from train.ablate.abmt import abmt_tables
+
+    _run("ABMT", abmt_tables, data, out, settings, changes, seed, as_json)
+
+
+@ablate.command()
+def ice(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """ICE's negatives, consistency, backbones, distance thresholds and losses, with cameras known
+    and not; 15 trainings, one more for a ResNet that has a form with instance normalisation.
+
+    camtrail-train ablate ice --data market1501:/data/Market-1501 --settings paper --out studies/ice
+    """
+    from train.ablate.ice import ice_tables
+
+    _run("ICE", ice_tables, data, out, settings, changes, seed, as_json)
+
+
+@ablate.command()
+def gcl(
+    data: Data,
+    out: Out,
+    settings: Preset = "default",
+    changes: Changes = None,
+    seed: Seed = 0,
+    judge: Judge = None,
+    inception: Inception = None,
+    as_json: Json = False,
+) -> None:
+    """GCL against the encoder that it begins with, generation or contrast alone, and one to three
+    of its losses; how real generated views look; 6 trainings, with one generator's warm-up.
+
+    camtrail-train ablate gcl --data simulated --judge other.safetensors --out studies/gcl \
+    --set warm_up=runs/ice/encoder.safetensors --set structure=maps
+    """
+    from reid_models import load_encoder
+    from train.ablate.gcl import gcl_tables
+    from train.generation.quality import open_judge
+
+    chosen = open_judge(load_encoder(judge) if judge else None, inception)
+    tables = partial(gcl_tables, judge=chosen)
+    _run("GCL", tables, data, out, settings, changes, seed, as_json)
+
+
 def _run(
     name: str,
     tables: Callable[[Study], Iterator[list[Table]]],
