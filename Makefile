@@ -1,7 +1,8 @@
 # make demo and make test set up all that they need; the second time they are quick.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: setup setup-system setup-test demo test test-all lint format bench clean help
+.PHONY: setup setup-system setup-test demo test test-all lint format bench lock licences sbom audit \
+	clean help
 
 PYTHON ?= python3
 VENV := .venv
@@ -62,6 +63,20 @@ format: setup
 bench: setup  ## what is timed, against the limit of the same work
 	$(BIN)/python -m tests.benchmarks.worker
 	$(BIN)/python -m tests.benchmarks.matcher
+
+lock: setup  ## the locked dependencies of the images
+	deploy/lock $(BIN)/uv
+
+licences: setup  ## the licences of all that camtrail needs; fails where one is not allowed
+	$(BIN)/python deploy/licences.py
+
+sbom: setup  ## what is in the images, as CycloneDX: build/camtrail-{cpu,cuda}.cdx.json
+	mkdir -p build
+	for image in cpu cuda; do $(BIN)/cyclonedx-py requirements deploy/requirements-$$image.txt \
+	  -o build/camtrail-$$image.cdx.json || exit; done
+
+audit: setup  ## known weaknesses of the locked dependencies (asks a public service)
+	$(BIN)/pip-audit --require-hashes --disable-pip -r deploy/requirements-cuda.txt
 
 clean:  ## removes what make made
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

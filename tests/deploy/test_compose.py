@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jsonschema
+import pytest
+from typer.main import get_command
+
+from pipeline.cli import app
+from pipeline.config import load_site
+from tests.deploy.manifests import DEPLOY, ROOT, read
+
+SCHEMA = "check_jsonschema.builtin_schemas.vendor"
+FILES = ("compose.yaml", "compose.cuda.yaml")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_compose_files_fit_their_schema(name: str) -> None:
+    schema = json.loads(resources.files(SCHEMA).joinpath("compose-spec.json").read_text())
+    jsonschema.validate(read(DEPLOY / name), schema)
+
+
+@pytest.mark.parametrize("field", ["image", "read_only", "cap_drop", "security_opt", "restart"])
+def test_every_service_is_kept_small(field: str) -> None:
+    for name, service in read(DEPLOY / "compose.yaml")["services"].items():
+        assert service.get(field), f"{name}: {field}"
+        assert service["cap_drop"] == ["ALL"]
+        assert not service.get("privileged")
+
+
+def test_only_loopback_is_opened() -> None:
+    for name, service in read(DEPLOY / "compose.yaml")["services"].items():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+
+
+def test_every_camera_of_the_site_has_a_worker_and_every_role_is_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = read(DEPLOY / "compose.yaml")["services"]
+    given = environment(services["matcher"]["environment"])
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    site = load_site(DEPLOY / "site.yaml")
+    workers = {name.removeprefix("worker-") for name in services if name.startswith("worker-")}
+    assert workers == set(site.cameras)
+    assert str(site.data_dir) == "/var/lib/camtrail"
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, service in services.items():
+        if name != "redis":
+            role, path, *options = service["command"]
+            command = commands[role]
+            assert path == "/etc/camtrail/site.yaml"
+            command.make_context(role, [path, *options], resilient_parsing=False)
+
+
+def environment(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: re.sub(r"\$\{\w+:\?\}", "secret", str(value)) for name, value in given.items()}
+
+
+def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    asked = set(re.findall(r"\$\{(\w+):\?\}", text))
+    offered = re.findall(r"^(\w+)=$", (DEPLOY / "env.example").read_text(), re.MULTILINE)
+    assert asked == set(offered)
+
+
+def test_hadolint_has_nothing_to_say_of_the_image() -> None:
+    hadolint = shutil.which("hadolint", path=str(ROOT / ".venv" / "bin")) or "hadolint"
+    done = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_image_runs_as_nobody_in_particular_and_copies_only_what_it_needs() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    assert "USER 10001:10001" in lines
+    assert any(line.startswith("HEALTHCHECK") for line in lines)
+    assert (ROOT / ".dockerignore").read_text().splitlines()[0] == "*"
+    copied = {word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]}
+    for name in copied - {"--from=built", "/opt/camtrail", "deploy/requirements-*.txt"}:
+        assert (ROOT / name).exists()
+        assert f"!{name}" in (ROOT / ".dockerignore").read_text().splitlines()
