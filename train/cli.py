@@ -21,6 +21,7 @@ from train.commands.methods import METHODS, config, training_command
 from train.commands.options import is_first_process
 from train.commands.reproduce import reproduce
 from train.commands.results import results
+from train.commands.structure import pose, structure
 from train.errors import TrainError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -32,6 +33,8 @@ app.command("eval")(evaluate_encoder)
 app.command()(cross_domain)
 app.command()(detector)
 app.command("data")(show_data)
+app.command()(pose)
+app.command()(structure)
 app.command()(generate)
 app.command("judge")(judge_images)
 app.command()(export)

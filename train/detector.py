@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 import yaml
 
 from pipeline.simulate import render_training_frames
 from train.errors import TrainError
-from train.precision import has_fast_bf16
+from train.yolo import quiet_ultralytics, train_yolo
 
 _NETWORK = "yolo11n.yaml"
 _HELD_OUT = 500_000  # added to the seed for the scenes that the quality is measured on
@@ -64,7 +61,7 @@ def train_detector(
         ),
         encoding="utf-8",
     )
-    _fit(description, out, seed, epochs, image_size)
+    train_yolo(_NETWORK, description, out / "detector.pt", seed, epochs, image_size)
     result = {
         "command": command,
         "network": _NETWORK,
@@ -102,91 +99,8 @@ def yolo_line(box: npt.NDArray[np.float32], width: int, height: int) -> str:
     return f"0 {(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}\n"
 
 
-def _ultralytics(config: Path) -> Any:
-    """The library, with its downloads, installations and reports turned off before its import."""
-    os.environ["YOLO_AUTOINSTALL"] = "false"
-    os.environ["YOLO_OFFLINE"] = "true"
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(config))
-    import ultralytics
-
-    settings: Any = ultralytics.settings  # its update() has no types
-    settings.update({"sync": False})
-    return ultralytics
-
-
-def _fit(description: Path, out: Path, seed: int, epochs: int, image_size: int) -> None:
-    ultralytics = _ultralytics(out / "ultralytics")
-    cuda = torch.cuda.is_available()
-    network = ultralytics.YOLO(_NETWORK)
-    if not cuda and has_fast_bf16():
-        network.add_callback("on_train_start", _forward_in_bf16)
-    network.train(
-        data=str(description),
-        project=str(out / "ultralytics"),
-        name="run",
-        exist_ok=True,
-        pretrained=False,
-        epochs=epochs,
-        imgsz=image_size,
-        batch=16,
-        optimizer="AdamW",
-        lr0=0.002,
-        cos_lr=True,
-        warmup_epochs=min(2, epochs / 5),
-        close_mosaic=max(1, epochs // 5),
-        seed=seed,
-        device=0 if cuda else "cpu",
-        amp="bf16" if cuda and has_fast_bf16() else False,
-        workers=1,
-        cache="ram",
-        val=False,
-        plots=False,
-    )
-    last = out / "ultralytics" / "run" / "weights" / "last.pt"
-    _without_traces(last, out / "detector.pt", image_size)
-    shutil.rmtree(out / "ultralytics")
-
-
-def _without_traces(last: Path, weights: Path, image_size: int) -> None:
-    """Copy ultralytics' final checkpoint (half precision, no optimizer) without what it notes of
-    the machine it was made on: paths, the state of a git checkout, the date."""
-    checkpoint = torch.load(last, map_location="cpu", weights_only=False)  # made a moment ago
-    arguments = {"task": "detect", "imgsz": image_size}
-    checkpoint["model"].args = arguments
-    kept = {key: checkpoint[key] for key in ("version", "license", "docs", "model")}
-    torch.save({**kept, "train_args": arguments, "epoch": -1}, weights)
-
-
-def _forward_in_bf16(trainer: Any) -> None:
-    """Let the network alone run in bfloat16 on a CPU, which ultralytics offers on CUDA only.
-
-    The loss stays in float32: its boxes need the digits. What is saved is the moving average,
-    a copy that was made before this and knows nothing of it.
-    """
-    model = trainer.model.to(memory_format=torch.channels_last)
-    forward: Callable[..., Any] = model.forward
-
-    def faster(x: Any, *arguments: Any, **named: Any) -> Any:
-        if isinstance(x, dict):  # a batch with labels: comes back here for its images
-            return forward(x, *arguments, **named)
-        with torch.autocast("cpu", torch.bfloat16):
-            return _in_float32(forward(x, *arguments, **named))
-
-    model.forward = faster
-
-
-def _in_float32(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.float() if value.is_floating_point() else value
-    if isinstance(value, Mapping):
-        return {key: _in_float32(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_in_float32(item) for item in value)
-    return value
-
-
 def _measure(weights: Path, description: Path, image_size: int) -> dict[str, float]:
-    ultralytics = _ultralytics(weights.parent / "ultralytics")
+    ultralytics = quiet_ultralytics()
     box = (
         ultralytics.YOLO(str(weights))
         .val(

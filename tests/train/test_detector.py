@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from train.detector import _in_float32, train_detector, write_frames, yolo_line
+from train.detector import train_detector, write_frames, yolo_line
 from train.errors import TrainError
+from train.yolo import _in_float32
 
 
 def test_boxes_become_centre_and_size_within_the_frame() -> None:
