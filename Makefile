@@ -13,7 +13,9 @@ RUN_PACKAGES := python3-venv libgl1 libglib2.0-0
 TEST_PACKAGES := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 # Many tests wait for real processes, so two files at a time; their threads sleep while they wait.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+# What fails beside others is tried once more alone, and the suite with it.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+ALONE := --last-failed --last-failed-no-failures none
 test test-all: export OMP_WAIT_POLICY = passive
 
 help:  ## this list
@@ -45,10 +47,10 @@ demo: setup  ## three simulated cameras, end to end, measured against the truth
 	$(BIN)/camtrail demo --out demo
 
 test: setup-test  ## the test suite (under 15 minutes on two cores)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) || $(BIN)/python -m pytest $(ALONE)
 
 test-all: setup-test  ## the slow tests as well
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ''
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '' || $(BIN)/python -m pytest $(ALONE) -m ''
 
 lint: setup  ## style, types, and who may import whom
 	$(BIN)/ruff check .

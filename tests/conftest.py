@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.side_by_side import Files
+
 # How long an example takes says how busy the machine is. And the same examples every time.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
 # As in production; read by OpenMP when torch loads it, and inherited by the programs under test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Files:
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 COMMAND = Path(sys.executable).parent / "camtrail-train"
 
 
+@pytest.mark.slow
 def test_goes_on_bit_for_bit_after_kill_9(market: Path, tmp_path: Path) -> None:
     small = ["height=64", "width=32", "arguments.dimension=32", "identities_per_batch=4"]
     small += ["epochs=5", "ema=0.99", "validation={share: 0.3, every: 2}"]

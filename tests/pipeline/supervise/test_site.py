@@ -167,6 +167,7 @@ def test_a_clean_stop_leaves_nothing_behind_and_a_second_run_is_refused(path: Pa
     assert set(stored) == set(site.cameras)
 
 
+@pytest.mark.slow
 def test_a_running_site_changes_over_to_another_encoder(tmp_path: Path) -> None:
     path, site = small_site(tmp_path / "site", 30)
     promoted = other_description(site.encoder.path, tmp_path / "promoted.safetensors")
