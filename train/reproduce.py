@@ -150,6 +150,21 @@ RECIPES = {
         },
         {"source": "the labelled data market1501:/data/Market-1501-v15.09.15"},
     ),
+    # Begun with the encoder of another method, JVTC; here with whichever is given.
+    "gcl": Recipe(
+        "gcl",
+        (),
+        f"{_CHEN}, tables 5.1 and 5.2, ours (JVTC), without a source",
+        {
+            ("market1501", ""): Figures(0.837, 0.634),
+            ("dukemtmc", ""): Figures(0.724, 0.533),
+            ("msmt17", "version 1"): Figures(0.416, 0.180),
+        },
+        {
+            "warm_up": "runs/ice/encoder.safetensors of camtrail-train ice on the same data",
+            "structure": "a folder of maps that camtrail-train structure has written",
+        },
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from train.files import write_text
 
-_NO_RATES = ("Error", "FID", "Fréchet")  # how the names of such columns begin
+_NO_RATES = ("Error", "FID", "Fréchet", "SSIM")  # how the names of such columns begin
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ def reproduce(
         str,
         typer.Option(
             "--method",
-            help="baseline, fidi, scr, dgnet, dgnet-fused, slsr, slsr-densenet, ice, abmt or "
-            "abmt-uda.",
+            help="baseline, fidi, scr, dgnet, dgnet-fused, slsr, slsr-densenet, ice, abmt, "
+            "abmt-uda or gcl.",
         ),
     ],
     out: Out,
@@ -42,7 +42,9 @@ def reproduce(
     camtrail-train reproduce market1501:/data/Market-1501-v15.09.15 --method fidi --out runs/fidi
 
     dgnet and dgnet-fused need a teacher of the same data: --set teacher=RUN/encoder.safetensors;
-    abmt-uda needs other data that are labelled: --set source=dukemtmc:/data/DukeMTMC-reID.
+    abmt-uda needs other data that are labelled: --set source=dukemtmc:/data/DukeMTMC-reID; gcl
+    needs an encoder and structure maps of the same data: --set warm_up=RUN/encoder.safetensors
+    --set structure=FOLDER.
     """
     from train.reproduce import check_complete, measured, published, recipe
     from train.run import method_settings, train_encoder

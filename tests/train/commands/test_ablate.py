@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reid_models import Description, InputSpec, build, save_encoder
+from tests.train.methods.views import write_blocks, write_encoder
 from train.ablate.rows import Study, Training, trained
 from train.cli import main
 from train.data import load_folder
@@ -244,6 +245,70 @@ def test_fused_losses(
     run(monkeypatch, "ablate", "fused-losses", *options, "--judge", judge)
     text = capsys.readouterr().out
     assert f"{row['measured'][distance]:.4g}" in text
+
+
+def test_gcl(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate import gcl
+
+    rows = {name: row for name, row in gcl._JOINT.items() if row[0] != 2}  # takes as long again
+    monkeypatch.setattr(gcl, "_JOINT", rows)
+    judge, warm, maps = (tmp_path / name for name in ("judge.safetensors", "warm.safetensors", "m"))
+    write_judge(judge)
+    write_encoder(warm)
+    write_blocks(maps, load_folder(market, "m").train)
+    tiny = [f"warm_up={warm}", f"structure={maps}", "generator.width=1", "discriminator.width=1"]
+    tiny += ["clustering.k1=8", "clustering.k2=3", "clustering.min_samples=3", "clustering.eps=0.6"]
+    tiny += ["steps=1", "generator_epochs=1", "pictures=0", "epochs=1"]
+    out = tmp_path / "study"
+    options = ["--data", market, "--out", out, *changes(*tiny), "--judge", judge, "--json"]
+    run(monkeypatch, "ablate", "gcl", *options)
+    losses, views = json.loads(capsys.readouterr().out)["tables"]
+    assert [row["name"] for row in losses["rows"]] == [
+        "Baseline",
+        "+ L_gan",
+        "+ L_vi without generation",
+        "+ L_vi without generation + TDA",
+        "+ L_gan + L_vi",
+        "+ L_gan + L_vi + L'_vi + L''_vi",
+    ]
+    assert all(0 < row["measured"]["mAP"] <= 1 for row in losses["rows"])
+    assert losses["rows"][-1]["published"]["Market-1501"] == "83.7 / 63.4"
+    measured = {row["name"]: row["measured"] for row in views["rows"] if row["measured"]}
+    assert set(measured) == {"Real", "GCL, without labels"}
+    (distance,) = (name for name in measured["Real"] if name.startswith("Fréchet distance in"))
+    assert measured["GCL, without labels"][distance] > measured["Real"][distance]
+    assert 0 < measured["Real"]["SSIM"] < 1
+    settings = [
+        json.loads((folder / "run.json").read_text())["settings"]
+        for folder in (out / "trainings").iterdir()
+    ]
+    weights = [(s["lambda_view"], s["lambda_view_image"], s["lambda_view_memory"])
+               for s in settings if s["generate"]]  # fmt: skip
+    assert sorted(weights) == [(0, 0, 0), (1, 0, 0), (1, 1, 1)]
+    # one generator was warmed up, and the others took it
+    assert len(list((out / "trainings").glob("*/steps"))) == 1
+    assert sorted(s["augmentation"]["erase"] for s in settings if not s["generate"]) == [0, 0.5]
+
+
+def test_gcl_needs_an_encoder_and_maps(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_judge(tmp_path / "judge.safetensors")
+    options = ["ablate", "gcl", "--data", market, "--out", tmp_path / "study"]
+    options += ["--judge", tmp_path / "judge.safetensors"]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", *map(str, options)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the study needs an encoder and structure maps" in capsys.readouterr().err
 
 
 def write_judge(file: Path) -> None:

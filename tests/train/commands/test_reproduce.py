@@ -102,6 +102,8 @@ def test_adapts_from_a_source(
         (["x", "--method", "pcb"], "unknown recipe 'pcb'; known are: baseline, fidi, scr"),
         (["x", "--method", "scr"], "x: no such folder"),
         (["x", "--method", "abmt-uda"], "abmt-uda needs source: add --set source="),
+        (["x", "--method", "gcl"], "gcl needs warm_up: add --set warm_up="),
+        (["x", "--method", "gcl", "--set", "warm_up=x"], "gcl needs structure: add --set"),
     ],
 )
 def test_mistakes(
@@ -133,8 +135,14 @@ def test_the_two_networks_of_slsr() -> None:
 
 
 def test_the_methods_without_labels() -> None:
-    rows = {name: RECIPES[name].figures["market1501", ""] for name in ("ice", "abmt", "abmt-uda")}
-    assert rows == {"ice": (0.938, 0.823), "abmt": (0.826, 0.651), "abmt-uda": (0.925, 0.783)}
+    names = ("ice", "abmt", "abmt-uda", "gcl")
+    rows = {name: RECIPES[name].figures["market1501", ""] for name in names}
+    assert rows == {
+        "ice": (0.938, 0.823),
+        "abmt": (0.826, 0.651),
+        "abmt-uda": (0.925, 0.783),
+        "gcl": (0.837, 0.634),
+    }
     for name in rows:
         s = method_settings(RECIPES[name].method, "paper", RECIPES[name].changes)
         assert (s.height, s.width, s.weights) == (256, 128, "imagenet")

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from reid_models import Description, InputSpec, build, load_encoder, save_encoder
+from reid_models import load_encoder
 from tests.train.loop.toy import stop_after
 from tests.train.methods.blind import CLUSTERING, same, shuffled, weights
 from tests.train.methods.small import SMALL
+from tests.train.methods.views import write_blocks, write_encoder
 from train.data import DataSet, Sample, load_folder
 from train.errors import TrainError
 from train.loop import Batch
@@ -33,27 +34,9 @@ SIZES = ["generator.width=1", "discriminator.width=1", "clustering.eps=0.6", "pi
 def data(market: Path, tmp_path: Path) -> DataSet:
     """Coloured blocks, with maps of where they are, and an encoder that knows nothing."""
     found = load_folder(market, "m")
-    for number, sample in enumerate(found.train):
-        maps = []
-        for turn in range(len(TURNS)):
-            shown = np.zeros((32, 16), np.uint8)
-            shown[5:, 2 + turn // 3 : 14 - turn // 3] = 60 + 20 * turn + number
-            maps.append(shown)
-        write_maps(tmp_path / "maps", sample.path.stem, maps)
+    write_blocks(tmp_path / "maps", found.train)
     write_encoder(tmp_path / "warm.safetensors")
     return found
-
-
-def write_encoder(file: Path, height: int = 64) -> None:
-    torch.manual_seed(1)
-    network = build("stripenet", dimension=32)
-    description = Description(
-        input=InputSpec(height=height, width=32),
-        dimension=32,
-        architecture="stripenet",
-        arguments={"dimension": 32},
-    )
-    save_encoder(file, network.eval(), description)
 
 
 def settings(folder: Path, *changes: str) -> GclSettings:
@@ -114,7 +97,7 @@ def test_losses_are_equations_5_1_to_5_9(data: DataSet, tmp_path: Path) -> None:
         for n in range(len(first)):
             above = sum(torch.exp(s(pushed[n], memory[k], dim=0) / 0.5) for k in negatives[n])
             below = torch.exp(s(first[n], second[n], dim=0) / 0.5)
-            losses.append(float(torch.log(1 + above / below)))
+            losses.append(torch.log(1 + above / below).item())
         return sum(losses) / len(losses)
 
     f, new = made.row, made.of_new.row
