@@ -16,6 +16,7 @@ class Part(StrEnum):
 
     SUPERVISED = "supervised"
     GENERATIVE = "generative"
+    UNSUPERVISED = "unsupervised"
 
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many, from 0.")]
@@ -42,12 +43,15 @@ def results(
     camtrail-train results supervised --out runs/results --page train/RESULTS.md
 
     camtrail-train results generative --out runs/results --judge other.safetensors
+
+    camtrail-train results unsupervised --out runs/results
     """
     from reid_models import load_encoder
     from train.errors import TrainError
     from train.results.generative import generative
     from train.results.page import put
     from train.results.supervised import supervised
+    from train.results.unsupervised import unsupervised
 
     chosen = changes or []
     if part is Part.GENERATIVE and (judge is None or chosen):
@@ -55,11 +59,15 @@ def results(
             "results generative: needs --judge ENCODER, one that is not trained here, and takes "
             "no --set"
         )
+    if part is Part.UNSUPERVISED and chosen:
+        raise TrainError("results unsupervised: takes no --set; its settings are fixed")
     encoder = load_encoder(judge) if judge is not None else None
-    opened = open_to_measure(data)
-    if encoder is None:
-        text = supervised(opened, out, range(seeds), chosen, command_line())
+    opened, command = open_to_measure(data), command_line()
+    if part is Part.UNSUPERVISED:
+        text = unsupervised(opened, out, range(seeds), command)
+    elif encoder is None:
+        text = supervised(opened, out, range(seeds), chosen, command)
     else:
-        text = generative(opened, out, range(seeds), command_line(), encoder)
+        text = generative(opened, out, range(seeds), command, encoder)
     put(page or out / "RESULTS.md", text)
     print(text, end="")

@@ -52,14 +52,21 @@ def minutes(seconds: Sequence[float]) -> str:
     return f"{min(seconds) / 60:.1f} to {max(seconds) / 60:.1f}"
 
 
-def opening(title: str, record: Mapping[str, Any], data: DataSet, seeds: Sequence[int]) -> str:
-    """Heading, data and protocol; ``record`` is of any of the trainings."""
+def opening(
+    title: str,
+    record: Mapping[str, Any],
+    data: DataSet,
+    seeds: Sequence[int],
+    start: str = "From random weights.",
+) -> str:
+    """Heading, data and protocol; ``record`` is of any of the trainings, ``start`` says what they
+    begin with."""
     people = len({sample.identity for sample in data.query})
     return f"""# {title} on simulated people
 
 {data.name}: {record["train_images"]} images of {record["train_identities"]} identities to learn \
 from; {record["query_images"]} queries and {record["gallery_images"]} gallery images of {people} \
-other identities. From random weights. Market-1501's protocol, cosine, average precision by \
+other identities. {start} Market-1501's protocol, cosine, average precision by \
 trapezoid, in per cent: mean and, behind the sign, standard deviation over the seeds \
 {", ".join(map(str, seeds))}. The last epoch is what was measured, once. Minutes are of training, \
 on {record["device"]} in {str(record["precision"]).replace("no", "fp32")}. """

@@ -136,3 +136,61 @@ def test_the_generative_part_needs_a_judge(
         main()
     assert ended.value.code == 2
     assert "needs --judge ENCODER" in capsys.readouterr().err
+
+
+def test_the_part_without_labels(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate.rows import Training
+    from train.results import unsupervised
+
+    size = ("height=64", "width=32", "workers=0", "precision=fp32", "epochs=1", "warmup_epochs=0")
+    size += ("identities_per_batch=2", "images_per_identity=2", "arguments.dimension=16")
+    blind = (*size, "steps=1", "pictures=0", "clustering.k1=8", "clustering.k2=3")
+    blind += ("clustering.min_samples=2", "clustering.eps=0.6")
+    abmt = (*blind, "arguments.stripes=2", "pretraining.epochs=1")
+    rows = {
+        "baseline, with labels": Training("baseline", size),
+        "ICE": Training("ice", blind),
+        "ABMT": Training("abmt", abmt),
+    }
+    assert rows.keys() < unsupervised.TRAININGS.keys()
+    monkeypatch.setattr(unsupervised, "TRAININGS", rows)
+    monkeypatch.setattr(unsupervised, "BEGINNING", Training("baseline", size))
+    monkeypatch.setattr(unsupervised, "SOURCE", f"folder:{market}")
+    page = tmp_path / "RESULTS.md"
+    options = ["--out", tmp_path / "runs", "--data", market, "--seeds", "1", "--page", page]
+    monkeypatch.setattr(
+        sys, "argv", ["camtrail-train", "results", "unsupervised", *map(str, options)]
+    )
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+    assert capsys.readouterr().err.count("epoch 1/1") == 5  # the second time nothing is trained
+    text = page.read_text()
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [line[0] for line in lines[1:6]] == [
+        "source alone, baseline",
+        "source alone, ABMT's branches",
+        *rows,
+    ]
+    assert [line[:2] for line in lines[7:]] == [["ICE", "1"], ["ABMT", "1"]]
+    assert {len(line) for line in lines[7:]} == {8}
+    assert f"From an encoder that learnt from folder:{market}" in text
+    assert "(80 % was the aim)" in text
+    assert "(10 was the aim)" in text
+
+
+def test_the_part_without_labels_is_fixed(
+    market: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--out", "runs", "--data", str(market), "--set", "epochs=1"]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", "results", "unsupervised", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "takes no --set" in capsys.readouterr().err
