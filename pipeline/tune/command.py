@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -46,8 +47,9 @@ def _print(result: Tuned, console: Console) -> None:
         title="Each site with what was best on the others",
         title_justify="left",
     )
-    for name in ("held out", "IDF1 now", "tuned", "gain", "false merges", "tuned", "with"):
-        table.add_column(name, justify="left" if name in ("held out", "with") else "right")
+    for name in ("held out", "IDF1 now", "tuned", "gain", "merges", "tuned", "with"):
+        side: Literal["left", "right"] = "left" if name in ("held out", "with") else "right"
+        table.add_column(name, justify=side, no_wrap=True)
     for held in result.held:
         table.add_row(
             held.site,
@@ -56,9 +58,12 @@ def _print(result: Tuned, console: Console) -> None:
             f"{held.gain:+.3f}",
             str(held.false_merges_now),
             str(held.false_merges),
-            "what it has" if held.setting is None else _words(held.setting),
+            "what it has" if held.setting is None else _brief(held.setting),
         )
     console.print(table)
+    console.print(
+        "[dim]merges: identities that hold two people. with: accept, new, patience.[/dim]"
+    )
     print(
         f"On sites that had no part in the choice: {result.gain:+.3f} IDF1 in the mean, standard "
         f"error {result.error:.3f}."
@@ -72,6 +77,10 @@ def _print(result: Tuned, console: Console) -> None:
             "That is no more than chance may give: leave site.yaml as it is. The best on these "
             f"sites, for what it is worth:\n\nmatcher: {_words(result.setting)}"
         )
+
+
+def _brief(setting: Setting) -> str:
+    return f"{setting.accept:.3f} {setting.new:.3f} {setting.patience:.1f} s"
 
 
 def _words(setting: Setting) -> str:

@@ -8,7 +8,6 @@ the site held out is reported. What is best on the very sites on which it was so
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -27,11 +26,9 @@ from pipeline.evaluate import read_truth
 from pipeline.evaluate.confusion import Confusion
 from pipeline.evaluate.evaluation import lay_out, named
 from pipeline.evaluate.scores import idf1
-from pipeline.records import Envelope, TrackletKey, TrackletUpdate
-from pipeline.records import Path as TrackPath
 from pipeline.replay import Recording, settings_of
 from pipeline.replay.run import Ledger, decide_all, new_engine
-from pipeline.store import TrackRow
+from pipeline.replay.tracklets import whole_tracklets
 
 FEWEST_SITES = 2
 REACH = 0.15  # of the middle between the thresholds, to either side
@@ -206,7 +203,7 @@ class Judge:
         self._recording = Recording(file)
         self._site = settings_of(self._recording.header, Path())
         self._messages = list(self._recording.messages())
-        rows = _whole_tracklets(self._messages)
+        rows = whole_tracklets(self._messages)
         people = read_truth(truth, self._site.cameras)
         tracks = {camera: [row for row in rows if row.key.camera == camera] for camera in people}
         self._keys, self._comparison = lay_out(people, tracks)
@@ -222,22 +219,3 @@ class Judge:
             ledger.add(batch)
         comparison = named(self._comparison, self._keys, ledger.identities)
         return Score(idf1(comparison), int((Confusion.of(comparison).merged > 0).sum()))
-
-
-def _whole_tracklets(messages: Iterable[Envelope]) -> list[TrackRow]:
-    """The whole path of every tracklet, without identities."""
-    parts: defaultdict[TrackletKey, list[TrackPath]] = defaultdict(list)
-    for envelope in messages:
-        if isinstance(envelope.body, TrackletUpdate):
-            parts[envelope.body.key].append(envelope.body.path)
-    return [
-        TrackRow(
-            key,
-            None,
-            None,
-            np.concatenate([path.times for path in paths]),
-            np.concatenate([path.frames for path in paths]),
-            np.concatenate([path.boxes for path in paths]),
-        )
-        for key, paths in sorted(parts.items())
-    ]
