@@ -1,13 +1,15 @@
-"""Thresholds for an encoder that recommends none, from what is certain while it runs.
+"""Thresholds from what is certain while the matcher runs.
 
 Two people in view at once in places that exclude each other are others. Which similarities others
-reach depends on the encoder alone: one puts them at 0.5, another at 0.8. The thresholds are
-quantiles of what was seen of them.
+reach depends on the encoder (one puts them at 0.5, another at 0.8) and on the people: those in
+uniform look alike. The thresholds are quantiles of what was seen of them. What an encoder's file
+recommends holds as long as the people of the site are not more alike than those it was made with.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,18 +19,29 @@ from pipeline.matcher.tracklets import Tracklet
 _BINS = 400  # of similarity, over [-1, 1]
 _MEMORY = 2000.0  # pairs after which old ones begin to fade
 _BEFORE = 10.0, 0.55, 0.10  # at first as if so many of this mean and deviation had been seen ...
-_ENOUGH = 50  # ... until there are so many pairs
+ENOUGH = 50  # ... until there are so many pairs
 
 OTHERS_ABOVE_ACCEPT = 0.02  # share of the pairs of two people
 OTHERS_ABOVE_NEW = 0.10
+RAISED_ABOVE_ACCEPT = 0.01  # of those recommended, raised where more of them are above
+RAISED_ABOVE_NEW = 0.05
 
 
 class Calibration:
-    """How alike others are, and the thresholds above them."""
+    """How alike others are, and the thresholds above them.
 
-    def __init__(self, patience: float, state: str = "") -> None:
+    Args:
+        patience: of the thresholds.
+        state: to go on from.
+        recommended: below which the thresholds never are; nor are they above by more than what
+            lies between the two, should what is thought certain be wrong.
+    """
+
+    def __init__(
+        self, patience: float, state: str = "", recommended: Thresholds | None = None
+    ) -> None:
         self._counts = np.zeros(_BINS)
-        self._patience = patience
+        self._patience, self._recommended = patience, recommended
         for bin_, number in json.loads(state) if state else ():
             self._counts[bin_] = number
 
@@ -49,11 +62,26 @@ class Calibration:
     @property
     def thresholds(self) -> Thresholds:
         """As it stands."""
+        if self._recommended is not None:
+            return self._raised(self._recommended)
         accept = self._quantile(1 - OTHERS_ABOVE_ACCEPT)
         return Thresholds(accept, self._quantile(1 - OTHERS_ABOVE_NEW), self._patience)
 
+    def _raised(self, recommended: Thresholds) -> Thresholds:
+        if self._counts.sum() < ENOUGH:
+            return recommended
+        band = recommended.accept - recommended.new
+        accept, new = (
+            min(max(before, self._quantile(1 - share)), before + band)
+            for before, share in (
+                (recommended.accept, RAISED_ABOVE_ACCEPT),
+                (recommended.new, RAISED_ABOVE_NEW),
+            )
+        )
+        return replace(recommended, accept=accept, new=new)
+
     def _quantile(self, share: float) -> float:
-        left = max(0.0, 1 - self._counts.sum() / _ENOUGH)
+        left = max(0.0, 1 - self._counts.sum() / ENOUGH)
         below = np.cumsum(self._counts + left * _before())
         edges = np.linspace(-1, 1, _BINS + 1)[1:]
         return float(np.interp(share * below[-1], below, edges))

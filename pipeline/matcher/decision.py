@@ -23,7 +23,7 @@ from pipeline.matcher.presence import (
     Timeline,
     standing,
 )
-from pipeline.matcher.scoring import CONTINUATION_BONUS, MARGIN, TRANSIT_BONUS, Thresholds, terms
+from pipeline.matcher.scoring import CONTINUATION_BONUS, MARGIN, MOST_FOR, Thresholds, terms
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey
@@ -111,7 +111,7 @@ class Options:
 
     def __init__(self, site: Site, ready: Sequence[Tracklet]) -> None:
         self._site = site
-        self._floor = site.thresholds.new - (TRANSIT_BONUS if site.topology.has_transit else 0)
+        self._floor = site.thresholds.new - (MOST_FOR if site.topology.has_transit else 0)
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
         self._row = {t.key: row for row, t in enumerate(ready)}
         self._embeddings = np.array([t.embedding for t in ready], np.float32)

@@ -20,6 +20,7 @@ from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration
 from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.observation import observe
 from pipeline.matcher.people import Evidence, People
 from pipeline.matcher.presence import (
     CONTINUATION_SECONDS,
@@ -58,7 +59,8 @@ class Engine:
 
     Args:
         config: thresholds and bounds.
-        thresholds: of the decision; None learns them while it runs.
+        thresholds: of the decision, as the encoder's file recommends them; None where it does
+            not. They are learned, or raised, while it runs, but where ``config`` says both.
         cameras: those of the site.
         topology: what is known of the ground.
         fingerprint: of the only encoder whose embeddings may meet; empty takes the first seen.
@@ -80,20 +82,22 @@ class Engine:
         wait_for_all: bool = False,
         runs: Iterable[RunState] = (),
     ) -> None:
-        self._calibration = None if thresholds else Calibration(config.patience)
-        self.thresholds = thresholds or Calibration(config.patience).thresholds
+        self._patience, self._forget_after = config.patience, config.forget_after
+        self._recommended = thresholds
+        self._fixed = config.accept is not None and config.new is not None
+        self._calibrate("")
         self.topology = topology
         self.fingerprint = fingerprint
         self.watermark = Watermark(cameras, config.max_lateness, wait_for_all, runs)
         self.late = 0
         self.foreign = 0
         self.refused = 0  # updates of tracklets that were forgotten
-        self._patience, self._forget_after = config.patience, config.forget_after
         self._tracklets: dict[TrackletKey, Tracklet] = {}
         self._recent: dict[TrackletKey, Tracklet] = {}  # closed, but may still be repaired
         self._coming: list[tuple[float, TrackletKey, int, Received]] = []  # heap
         self._tick: int | None = None
         self._dimension = 0
+        self._learned = False  # since the last outcome
         self._forgotten: set[TrackletKey] = set()
         gallery = Gallery(config.prototypes, config.exact_up_to)
         self._people = People(gallery, config.max_identities, config.max_prototypes)
@@ -185,6 +189,9 @@ class Engine:
         """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
+        if self._learned:
+            outcome.calibration, outcome.topology = self._calibration.state, self.topology.state
+            self._learned = False
         return outcome
 
     def settle(self, choice: Choice) -> int:
@@ -250,10 +257,15 @@ class Engine:
                 seen[t.key.camera].append((t.visit.end, t.assignment.identity))
         return seen
 
+    def _calibrate(self, state: str) -> None:
+        self._calibration = Calibration(self._patience, state, self._recommended)
+        self.thresholds = self._calibration.thresholds
+        if self._fixed and self._recommended is not None:
+            self.thresholds = self._recommended
+
     def _resume(self, snapshot: Snapshot) -> None:
-        if self._calibration is not None:
-            self._calibration = Calibration(self._patience, snapshot.calibration)
-            self.thresholds = self._calibration.thresholds
+        self._calibrate(snapshot.calibration)
+        self.topology.resume(snapshot.topology)
         self._forgotten = set(snapshot.forgotten)
         if math.isfinite(snapshot.tick):
             self._tick = round(snapshot.tick / TICK)
@@ -346,6 +358,7 @@ class Engine:
         decide(self, [t for t in undecided if t.decidable(self.now)], self.now)
         if before < self.now // REPAIR_SECONDS * REPAIR_SECONDS:
             self._repair()
+            self._observe(before)
         self._let_go()
         if lists := self.gallery.sort_anew(self.thresholds.new):
             self._people.outcome.lists = lists
@@ -357,16 +370,19 @@ class Engine:
             begun: those of whom enough was seen before this tick.
             grown: those who went on in it, and of whom enough is seen now.
         """
-        if self._calibration is None:
+        if self._fixed:
             return
         known = list(begun)
         for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
             for other in known:
-                if standing(tracklet.visit, other.visit, self.topology) is Standing.IMPOSSIBLE:
+                # Two views may overlap though nobody said so: not certain enough to raise.
+                certain = self._recommended is None or tracklet.key.camera == other.key.camera
+                apart = standing(tracklet.visit, other.visit, self.topology)
+                if certain and apart is Standing.IMPOSSIBLE:
                     self._calibration.learn(tracklet, other)
+                    self._learned = True
             known.append(tracklet)
         self.thresholds = self._calibration.thresholds
-        self._people.outcome.calibration = self._calibration.state
 
     def _apply_coming(self) -> list[Tracklet]:
         """Takes over what is known by now; the tracklets that it changed."""
@@ -414,6 +430,19 @@ class Engine:
             recent = look_back(those, self.gallery, self.timelines, self.topology)
             repairs = find_repairs(those, recent, regroup(recent, self.thresholds))
             self._people.repair(repairs, self.now)
+
+    def _observe(self, before: float) -> None:
+        """Learns of the ground from what ended a while before this repair, and not before the last
+        one.
+        """
+        first, last = ((t // REPAIR_SECONDS - 1) * REPAIR_SECONDS for t in (before, self.now))
+        known = (*self._recent.values(), *self._tracklets.values())
+        decided = [t for t in known if t.assignment is not None]
+        new = [t for t in decided if t.visit.ended and first < t.visit.end <= last]
+        if new:
+            new.sort(key=lambda t: t.order)
+            observe(self.topology, decided, new, self.thresholds)
+            self._learned = True
 
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""

@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 
 from pipeline.matcher.topology import Topology
+from pipeline.matcher.ways import Support
 from pipeline.records import FloatArray, Path, TrackletKey
 
 CLOCK_TOLERANCE = 0.25  # seconds by which the clocks of two cameras may disagree
@@ -97,6 +98,7 @@ def follow(a: Visit, b: Visit, topology: Topology) -> Fit:
         gap=max(0.0, second.start - first.end),
         window=_window(first, second, topology),
         offset=_offset(first, second),
+        support=_support(first, second, topology),
     )
 
 
@@ -106,13 +108,15 @@ class Fit:
 
     ``gap`` is the time from the visit before (NaN: none), ``window`` the declared transit of the
     two, ``offset`` how far the tracklet begins from where that visit led, in heights of the box
-    (NaN where it does not follow at once in one camera).
+    (NaN where it does not follow at once in one camera), ``support`` what was learned of coming
+    that way after ``gap``.
     """
 
     standing: Standing
     gap: float = math.nan
     window: tuple[float, float] | None = None
     offset: float = math.nan
+    support: Support = Support()  # noqa: RUF009 - frozen
 
 
 class Timeline:
@@ -181,6 +185,7 @@ class Timeline:
             gap=max(0.0, visit.start - before.end),
             window=_window(before, visit, topology),
             offset=_offset(before, visit),
+            support=_support(before, visit, topology),
         )
 
 
@@ -196,6 +201,16 @@ def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, flo
     if origin.camera == visit.camera or not topology.exclusive(origin.camera, visit.camera):
         return None
     return topology.transit(origin.camera, visit.camera)
+
+
+def _support(origin: Visit, visit: Visit, topology: Topology) -> Support:
+    """What was learned of the way between two tracklets; nothing where it may be no way at all."""
+    gap = visit.start - origin.end
+    if origin.camera == visit.camera:
+        another = gap > CONTINUATION_SECONDS
+    else:
+        another = topology.exclusive(origin.camera, visit.camera)
+    return topology.support(origin.camera, visit.camera, gap) if another else Support()
 
 
 def _too_fast(origin: Visit, visit: Visit, topology: Topology) -> bool:

@@ -31,6 +31,8 @@ _MOVES = 20  # rounds of single moves, at most; three are the rule
 HOLD = 0.2  # by so much anything new must be better than what is
 SUPPORT = 0.8  # a pair that time and place speak for, by as much (see `scoring.support`)
 
+COMMON = 0.6  # share of the variance of similarities that all pairs of two people have in common
+
 BoolMatrix = npt.NDArray[np.bool_]
 BoolVector = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int64]
@@ -125,8 +127,8 @@ class _Grouping:
     """Average linkage, then moves of single tracklets.
 
     The mean of many similarities varies less than one alone, so it need not be as high: two single
-    tracklets need the middle between ``accept`` and ``new``, and large groups little more than
-    ``new``.
+    tracklets need the middle between ``accept`` and ``new``, large groups less. Not much less: two
+    people who are dressed alike are so in all their pictures (`COMMON`).
     """
 
     def __init__(
@@ -151,7 +153,8 @@ class _Grouping:
 
     def _needed(self, a: Vector, b: Vector) -> Vector:
         pairs: Vector = np.maximum(a * b, 1)
-        return np.asarray(self._new + self._above / np.sqrt(pairs), np.float64)
+        spread = np.sqrt(COMMON + (1 - COMMON) / pairs)
+        return np.asarray(self._new + self._above * spread, np.float64)
 
     def _link(self) -> Labels:
         between = np.where(self._apart, -np.inf, self._evidence)

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from pipeline.config import Matcher
 from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit, Visit, follow
 from pipeline.matcher.topology import Topology
+from pipeline.matcher.ways import Support
 
 MARGIN = 0.03  # the best identity must lead by this, or more evidence is waited for
 
 TRANSIT_BONUS = 0.05  # came within the declared time
+TRANSIT_SUPPORT = 0.3  # when groups are formed, where nothing speaks against it
 TRANSIT_PENALTY = 0.08  # at most, came later: people stop, or leave and come back
+MOST_FOR, MOST_AGAINST = 0.08, 0.10  # of what was learned of a way, whatever was seen
+UNIT = 0.05  # what a factor of e in the odds is worth
+DOUBT = 1.0  # visits as expected by chance that weigh as much as what was thought before
+
 CONTINUATION_BONUS = 0.10  # at most, begins where a track of the same camera just broke off
 _CONTINUATION_OFFSET = 1.0  # heights of the box beyond which it does not
 
@@ -57,20 +63,21 @@ class Thresholds:
 def terms(similarity: float, fit: Fit) -> dict[str, float]:
     """The terms of the score by name; their sum is the score."""
     result = {"similarity": round(similarity, 5)}
-    if fit.window is not None:
-        result["transit"] = _transit(fit.gap, fit.window[1])
+    if fit.window is not None or fit.support.expected > 0:
+        result["transit"] = _transit(fit)
     if not math.isnan(fit.offset):
         result["continuation"] = round(CONTINUATION_BONUS * _continuation(fit), 5)
     return result
 
 
 def support(a: Visit, b: Visit, topology: Topology) -> float:
-    """How much time and place speak for two tracklets being one person, in [0, 2]: 1 is a declared
-    transit. Nothing speaks against it: another tracklet may have been between.
+    """How much time and place speak for two tracklets being one person, in [0, 2]. A transit as
+    declared is `TRANSIT_SUPPORT`: many come in their time, few go on where a track broke off.
+    Nothing speaks against it: another tracklet may have been between.
     """
     fit = follow(a, b, topology)
-    if fit.window is not None:
-        return float(fit.gap <= fit.window[1])
+    if fit.window is not None or fit.support.expected > 0:
+        return TRANSIT_SUPPORT * max(0.0, _transit(fit) / TRANSIT_BONUS)
     if math.isnan(fit.offset):
         return 0.0
     return CONTINUATION_BONUS / TRANSIT_BONUS * _continuation(fit)
@@ -82,11 +89,29 @@ def _continuation(fit: Fit) -> float:
     return near * (1.0 - 0.5 * fit.gap / CONTINUATION_SECONDS)
 
 
-def _transit(gap: float, longest: float) -> float:
+def _transit(fit: Fit) -> float:
+    """What the time since the visit before says: as declared, and the more was seen of people who
+    went that way, the more as learned.
+    """
+    declared = 0.0 if fit.window is None else _declared(fit.gap, fit.window[1])
+    learned = UNIT * math.log(_odds(fit.support, math.exp(declared / UNIT)))
+    return round(min(max(learned, -MOST_AGAINST), MOST_FOR), 5)
+
+
+def _odds(support: Support, before: float) -> float:
+    """The factor by which a way speaks for the same person: see `pipeline.matcher.ways`.
+
+    Args:
+        before: what it was thought to be before anything was seen.
+    """
+    return (DOUBT + support.seen) / (DOUBT / before + support.expected)
+
+
+def _declared(gap: float, longest: float) -> float:
     """The bonus within the window (the shortest way is a rule); beyond, down to the penalty at
     twice the longest way.
     """
     if gap <= longest:
         return TRANSIT_BONUS
     over = min(1.0, (gap - longest) / max(longest, 1.0))
-    return round(-TRANSIT_PENALTY * over, 5)
+    return -TRANSIT_PENALTY * over

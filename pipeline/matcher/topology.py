@@ -1,21 +1,31 @@
-"""What `site.yaml` says of the ground between the cameras, ready to be asked."""
+"""What is known of the ground between the cameras, ready to be asked: what `site.yaml` says, and
+what was learned of it while people were followed.
+"""
 
 from __future__ import annotations
 
+import json
+
 from pipeline.config import Topology as Declared
+from pipeline.matcher.ways import Support, Ways
 
 
 class Topology:
-    """Which cameras see the same ground, and how long people take from one to another."""
+    """Which cameras see the same ground, and how long people take from one to another.
+
+    Attributes:
+        ways: how people were seen to go.
+    """
 
     def __init__(self, declared: Declared) -> None:
         self._overlap = {frozenset(pair) for pair in declared.overlap}
         self._transit = {(t.from_, t.to): t.seconds for t in declared.transit}
+        self.ways = Ways()
 
     @property
     def has_transit(self) -> bool:
-        """Whether the time of any way is declared."""
-        return bool(self._transit)
+        """Whether the time of any way is declared or learned."""
+        return bool(self._transit) or self.ways.known
 
     @property
     def longest(self) -> float:
@@ -29,3 +39,17 @@ class Topology:
     def transit(self, origin: str, destination: str) -> tuple[float, float] | None:
         """The shortest and longest usual way in seconds; None where nothing is declared."""
         return self._transit.get((origin, destination))
+
+    def support(self, origin: str, destination: str, gap: float) -> Support:
+        """What was learned of coming that way after ``gap`` seconds."""
+        return self.ways.support(origin, destination, gap)
+
+    @property
+    def state(self) -> str:
+        """What was learned, as text, to go on from after a restart."""
+        return json.dumps({"ways": self.ways.state}, separators=(",", ":"))
+
+    def resume(self, state: str) -> None:
+        """Goes on from a former ``state``; '' is the beginning."""
+        learned = json.loads(state) if state else {}
+        self.ways = Ways.of(learned.get("ways", {}))

@@ -72,12 +72,14 @@ class Outcome:
     of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
     is done with, ``retired`` the identities that left the gallery. ``calibration`` is what was
     learned of the encoder, as text ('' where its file says all), ``lists`` how the gallery is
-    sorted for its search ('' where that did not change).
+    sorted for its search, ``topology`` what was learned of the ground ('' where they did not
+    change).
     """
 
     tick: float = -math.inf
     calibration: str = ""
     lists: str = ""
+    topology: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     prototypes: dict[TrackletKey, bool] = field(default_factory=dict)
     closed: list[TrackletKey] = field(default_factory=list)
@@ -87,7 +89,7 @@ class Outcome:
     def changed(self) -> bool:
         """Whether there is anything in it to write."""
         work = self.verdicts or self.prototypes or self.closed or self.retired
-        return bool(work or self.lists)
+        return bool(work or self.lists or self.calibration or self.topology)
 
     @property
     def assignments(self) -> list[Assignment]:

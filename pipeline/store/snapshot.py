@@ -40,12 +40,14 @@ class Snapshot:
     ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
     with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
     first, also of identities that have left the gallery. ``forgotten`` are tracklets of which
-    nothing may be kept, though their cameras may still send some.
+    nothing may be kept, though their cameras may still send some. ``calibration``, ``lists`` and
+    ``topology`` are as of `Outcome`.
     """
 
     tick: float
     calibration: str
     lists: str
+    topology: str
     fingerprint: str
     next_identity: int
     runs: Sequence[RunState]
@@ -68,6 +70,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
             lists=facts.get("lists", ""),
+            topology=facts.get("topology", ""),
             fingerprint=fingerprint,
             next_identity=(last or 0) + 1,
             runs=[run_state(row) for row in connection.execute(select(runs))],

@@ -115,6 +115,8 @@ class Store(Reader):
                 facts["calibration"] = batch.outcome.calibration
             if batch.outcome.lists:
                 facts["lists"] = batch.outcome.lists
+            if batch.outcome.topology:
+                facts["topology"] = batch.outcome.topology
             self._write_meta(connection, {k: v for k, v in facts.items() if v})
         for file in dropped:
             with suppress(OSError):  # a file too many is no reason to commit all of it again

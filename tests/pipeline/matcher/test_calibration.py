@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.matcher.calibration import Calibration
+from pipeline.matcher.calibration import ENOUGH, Calibration
 from pipeline.matcher.presence import Visit
+from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import FloatArray, TrackletKey
 
@@ -62,6 +63,28 @@ def test_the_thresholds_come_between_the_two_kinds(others: float) -> None:
 def test_without_any_pair_it_expects_what_is_usual() -> None:
     thresholds = Calibration(4.0).thresholds
     assert 0.6 < thresholds.new < thresholds.accept < 0.85
+
+
+RECOMMENDED = Thresholds(accept=0.6, new=0.4, patience=4.0)
+
+
+@pytest.mark.parametrize("others", [0.1, 0.6, 0.7])
+def test_what_is_recommended_is_raised_where_people_look_more_alike(others: float) -> None:
+    """As far as the band between the two thresholds, and never lowered."""
+    found = Calibration(4.0, learned(others).state, RECOMMENDED).thresholds
+    free = learned(others).thresholds
+    assert found.new == pytest.approx(min(max(0.4, free.new), 0.6), abs=0.05)
+    assert 0.6 <= found.accept <= 0.8
+    assert (found.accept == 0.6) is (others == 0.1)
+
+
+def test_few_pairs_raise_nothing() -> None:
+    encoder, calibration = Encoder(0.9, seed=3), Calibration(4.0, recommended=RECOMMENDED)
+    for _ in range(ENOUGH - 1):
+        calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+    assert calibration.thresholds == RECOMMENDED
+    calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+    assert calibration.thresholds.accept > RECOMMENDED.accept
 
 
 def test_it_goes_on_from_its_state() -> None:

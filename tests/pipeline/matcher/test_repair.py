@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.matcher.presence import Visit
-from pipeline.matcher.repair import SUPPORT, Recent, find_repairs, regroup
+from pipeline.matcher.repair import COMMON, SUPPORT, Recent, find_repairs, regroup
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import Assignment, Decision, FloatArray, TrackletKey
@@ -92,11 +92,19 @@ def test_where_one_is_split_the_longer_part_keeps_the_name() -> None:
 
 
 def test_large_groups_need_less_than_single_tracklets() -> None:
-    """Two groups of three, 0.56 alike: too little for two tracklets, enough for nine pairs."""
-    similarity = np.full((6, 6), 0.56)
+    """Two groups of three, 0.585 alike: too little for two tracklets, enough for nine pairs."""
+    similarity = np.full((6, 6), 0.585)
     similarity[:3, :3] = similarity[3:, 3:] = 0.9
     assert len(set(regroup(recent(similarity, range(1, 7)), THRESHOLDS).tolist())) == 1
-    assert pair(0.56, [1, 2]) == [1, 2]
+    assert pair(0.585, [1, 2]) == [1, 2]
+
+
+def test_people_who_look_alike_are_not_one_because_they_often_do() -> None:
+    """Two groups of 20, 0.56 alike in all their pictures."""
+    similarity = np.full((40, 40), 0.56)
+    similarity[:20, :20] = similarity[20:, 20:] = 0.9
+    labels = [1] * 20 + [2] * 20
+    assert regroup(recent(similarity, labels), THRESHOLDS).tolist() == labels
 
 
 def test_one_that_was_taken_for_another_is_moved() -> None:
@@ -119,7 +127,8 @@ def naive_link(similarity: np.ndarray, apart: np.ndarray, needed: float) -> list
                 if any(apart[a, b] for a, b in cross):
                     continue
                 mean = sum(similarity[a, b] for a, b in cross) / len(cross)
-                threshold = 0.5 + (needed - 0.5) / math.sqrt(len(cross))
+                varies = COMMON + (1 - COMMON) / len(cross)
+                threshold = 0.5 + (needed - 0.5) * math.sqrt(varies)
                 if mean >= threshold and (best is None or mean - threshold > best[0]):
                     best = mean - threshold, i, j
         if best is None:

@@ -1,0 +1,147 @@
+"""What each step of the matcher gains, on recordings with truth.
+
+``python -m tests.benchmarks.steps FOLDER... [--undeclared] [--json]``
+
+A folder holds ``site.yaml``, ``rec`` and ``CAMERA.gt.txt``, as `tests.benchmarks.sketch` and
+`tests.benchmarks.recording` make them. Each row adds one step to the one above. ``--undeclared``
+leaves out the ways that site.yaml declares (but not the views that overlap).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgpack
+import numpy as np
+
+from pipeline.bus import decode
+from pipeline.config import Site, load_site
+from pipeline.config import Topology as Declared
+from pipeline.evaluate.evaluation import Evaluation
+from pipeline.matcher.engine import Engine
+from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.topology import Topology
+from pipeline.records import Envelope
+from tests.benchmarks.recording import assess, identities, in_step, wholes
+
+
+class _Plain(Engine):
+    """Decides, and never looks back."""
+
+    def _repair(self) -> None:
+        pass
+
+    def _observe(self, before: float) -> None:
+        pass
+
+
+class _Repairing(Engine):
+    """Groups anew, but learns nothing of the ground."""
+
+    def _observe(self, before: float) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of the table."""
+
+    name: str
+    engine: type[Engine]
+    declared: bool  # whether what site.yaml says of ways is used
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A site and all that its cameras said."""
+
+    site: Site
+    folder: Path
+    messages: list[Envelope]
+
+    @staticmethod
+    def of(folder: Path) -> Recorded:
+        messages = [decode(m) for m in msgpack.unpackb((folder / "rec").read_bytes())]
+        return Recorded(load_site(folder / "site.yaml"), folder, in_step(messages))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--undeclared", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    steps = [
+        Step("similarity alone", _Plain, declared=False),
+        Step("+ repair", _Repairing, declared=False),
+        Step("+ learned ways", Engine, declared=False),
+    ]
+    if not options.undeclared:
+        steps.insert(1, Step("+ declared ways", _Plain, declared=True))
+        steps[2:] = [
+            Step("+ repair", _Repairing, declared=True),
+            Step("+ learned ways", Engine, declared=True),
+        ]
+    found: dict[str, list[Evaluation]] = {step.name: [] for step in steps}
+    for folder in options.folders:
+        recorded = Recorded.of(folder)
+        print(f"{folder}: {len(recorded.messages)} messages", file=sys.stderr, flush=True)
+        for step in steps:
+            result = replay(recorded, step)
+            found[step.name].append(result)
+            print(row(step.name, [result]), file=sys.stderr, flush=True)
+    if options.json:
+        print(json.dumps({name: [e.summary() for e in own] for name, own in found.items()}))
+        return
+    print(f"{'mean of ' + str(len(options.folders)):24}{HEADER}")
+    for name, own in found.items():
+        print(row(name, own))
+
+
+def replay(recorded: Recorded, step: Step) -> Evaluation:
+    """The evaluation of what the engine of a step makes of a recording."""
+    site = recorded.site
+    engine = step.engine(
+        site.matcher,
+        thresholds_of(site),
+        list(site.cameras),
+        Topology(site.topology if step.declared else Declared(overlap=site.topology.overlap)),
+        wait_for_all=True,
+    )
+    who = identities(engine, recorded.messages)
+    return assess(site, recorded.folder, wholes(recorded.messages), who)
+
+
+def thresholds_of(site: Site) -> Thresholds | None:
+    """As the matcher has them."""
+    from reid_models import load_encoder  # takes torch, and seconds
+
+    found = load_encoder(site.encoder.path, device="cpu", threads=1).description.thresholds
+    accept, new = (found.accept, found.new) if found else (None, None)
+    return Thresholds.of(site.matcher, accept, new)
+
+
+HEADER = f"{'IDF1':>7}{'HOTA':>7}{'merged':>8}{'split':>7}{'seconds':>9}"
+
+
+def row(name: str, results: Sequence[Evaluation]) -> str:
+    """Means over the sites; ``merged`` as a share of the identities, ``split`` a person."""
+    idf1 = _mean(e.overall.idf1 for e in results)
+    hota = _mean(e.overall.hota for e in results)
+    merged = _mean(e.false_merge_rate for e in results)
+    split = _mean(e.fragmentation / max(len(set(e.person_of.values())), 1) for e in results)
+    delay = _mean(e.time_to_identity.median for e in results)
+    return f"{name:24}{idf1:7.3f}{hota:7.3f}{merged:8.1%}{split:7.2f}{delay:9.2f}"
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+if __name__ == "__main__":
+    main()

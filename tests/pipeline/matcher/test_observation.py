@@ -1,0 +1,102 @@
+"""What the engine learns of the ground while it follows people."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import Matcher
+from pipeline.config import Topology as Declared
+from pipeline.matcher.engine import Engine
+from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.topology import Topology
+from pipeline.records import Envelope
+from pipeline.store import Batch, Store
+from tests.pipeline.matcher.synthetic import Script, Walk, engine, people
+
+SECONDS = 240.0
+
+
+def commuters(seed: int = 1, twins: bool = False) -> list[Envelope]:
+    """People who go from a to b in about 12 s, half a minute apart, and some only to c.
+
+    Of ``twins``, three who look alike are always in a together.
+    """
+    rng = np.random.default_rng(seed)
+    walks: dict[str, list[Walk]] = {"a": [], "b": [], "c": []}
+    looks = people(12, rng, alike=0.2)
+    for n, start in enumerate(np.arange(2.0, SECONDS - 40, 6.0).tolist()):
+        person = n % 12
+        look = looks[person]
+        walks["a"].append(Walk(person, "a", start, start + 4, look, noise=0.1))
+        if twins:
+            for x in (400.0, 700.0):
+                walks["a"].append(Walk(20, "a", start, start + 4, look, noise=0.1, x=x))
+        later = start + 4 + float(rng.normal(12, 0.8))
+        walks["c" if person % 4 == 3 else "b"].append(
+            Walk(person, "c" if person % 4 == 3 else "b", later, later + 4, look, noise=0.1)
+        )
+    streams = [
+        Script(c, sorted(own, key=lambda w: w.start), SECONDS).envelopes()
+        for c, own in walks.items()
+    ]
+    return [m for at_once in itertools.zip_longest(*streams) for m in at_once if m is not None]
+
+
+def followed(messages: Sequence[Envelope]) -> Engine:
+    target = engine()
+    target.take(messages)
+    return target
+
+
+def test_the_way_that_people_take_is_learned() -> None:
+    topology = followed(commuters()).topology
+    ways = {(w.origin, w.destination): w for w in topology.ways.ways()}
+    assert ways["a", "b"].seconds[1] == pytest.approx(12, abs=2)
+    assert ways["a", "b"].share > 2 * ways["a", "c"].share
+    usual, early = (topology.support("a", "b", gap) for gap in (12.0, 6.0))
+    assert usual.seen > 2 * usual.expected
+    assert early.seen < early.expected
+
+
+def test_a_restart_forgets_nothing_of_it(tmp_path: Path) -> None:
+    messages = commuters()
+    whole = engine()
+    expected = whole.take(messages).outcome.verdicts
+    config = Matcher()  # type: ignore[call-arg]
+    thresholds = Thresholds.of(config, 0.6, 0.5)
+    verdicts = []
+    with Store.open(f"sqlite:///{tmp_path / 's.sqlite'}") as store:
+        for first in range(0, len(messages), 251):
+            topology = Topology(Declared())
+            target = Engine.restore(
+                store.snapshot(), config, thresholds, "abc", topology, "", wait_for_all=True
+            )
+            target.take(messages[first : first + 99])  # and dies before it could commit
+            topology = Topology(Declared())
+            target = Engine.restore(
+                store.snapshot(), config, thresholds, "abc", topology, "", wait_for_all=True
+            )
+            batch: Batch = target.take(messages[first : first + 251])
+            store.commit(batch)
+            verdicts += batch.outcome.verdicts
+        assert str(verdicts) == str(expected)
+        assert store.snapshot().topology == whole.topology.state
+        assert target.thresholds == whole.thresholds
+
+
+def test_thresholds_rise_where_people_at_one_time_look_alike() -> None:
+    plain, uniform = (followed(commuters(twins=twins)).thresholds for twins in (False, True))
+    assert (plain.accept, plain.new) == (0.6, 0.5)
+    assert uniform.accept > 0.65
+    assert uniform.new <= uniform.accept
+
+
+def test_thresholds_that_the_configuration_gives_stay() -> None:
+    target = engine(accept=0.61, new=0.42)
+    target.take(commuters(twins=True))
+    assert (target.thresholds.accept, target.thresholds.new) == (0.61, 0.42)
