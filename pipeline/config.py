@@ -38,6 +38,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 MAX_CONFIG_BYTES = 1_000_000
 MAX_CONFIG_VALUES = 100_000  # with aliases written out: a few nested ones make billions
+MEMORY = "memory"  # the matcher's own
 LONGEST_MARGIN = 10.0  # seconds that a recording shows before and after somebody is in view
 
 PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
@@ -174,6 +175,7 @@ class Matcher(_Strict):
     patience: float = Field(4.0, ge=0, description="seconds to wait for more evidence between")
     max_lateness: float = Field(10.0, ge=0, description="seconds a live camera may lag")
     standby: bool = Field(False, description="whether `camtrail run` keeps a second one ready")
+    gallery: str = Field(MEMORY, description="or a Milvus server's URL, or a FILE.db (milvus-lite)")
     prototypes: int = Field(4, ge=1, le=64, description="per identity and camera")
     forget_after: float = Field(
         86_400.0, gt=0, description="seconds unseen after which an identity leaves the gallery"
@@ -183,6 +185,17 @@ class Matcher(_Strict):
     exact_up_to: int = Field(
         20_000, ge=1, description="prototypes up to which each is compared; beyond, lists are"
     )
+
+    @field_validator("gallery")
+    @classmethod
+    def _gallery(cls, value: str) -> str:
+        if (
+            value != MEMORY
+            and not value.startswith(("http://", "https://"))
+            and not _is_lite(value)
+        ):
+            raise ValueError(f"allowed: {MEMORY}, http://HOST:19530, https://..., FILE.db")
+        return value
 
 
 class Recording(_Strict):
@@ -366,6 +379,11 @@ class Site(_Strict):
         return self.cameras[name]
 
 
+def _is_lite(gallery: str) -> bool:
+    """Whether milvus-lite keeps it in a file."""
+    return not _URL.match(gallery) and gallery.endswith(".db")
+
+
 def is_device(source: str) -> bool:
     """Whether ``source`` is a video device such as ``/dev/video0``."""
     return source.startswith("/dev/video")
@@ -499,10 +517,17 @@ def _resolve(site: Site, base: Path) -> Site:
             "detector": detector,
             "encoder": encoder,
             "floor_plan": base / site.floor_plan if site.floor_plan else None,
+            "matcher": _resolve_gallery(site.matcher, base),
             "viewer": _resolve_tls(site.viewer, base),
             "notify": _resolve_authority(site.notify, base),
         }
     )
+
+
+def _resolve_gallery(matcher: Matcher, base: Path) -> Matcher:
+    if not _is_lite(matcher.gallery):
+        return matcher
+    return matcher.model_copy(update={"gallery": str(base / matcher.gallery)})
 
 
 def _resolve_authority(notify: Notify, base: Path) -> Notify:

@@ -20,6 +20,7 @@ from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration
 from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.index import Index
 from pipeline.matcher.observation import observe
 from pipeline.matcher.people import Evidence, People
 from pipeline.matcher.presence import (
@@ -66,6 +67,7 @@ class Engine:
         fingerprint: of the only encoder whose embeddings may meet; empty takes the first seen.
         wait_for_all: wait for cameras of which nothing was heard yet.
         runs: how far the cameras were before.
+        index: see `Gallery`.
 
     Attributes:
         late: updates that came after their time had been decided.
@@ -81,6 +83,7 @@ class Engine:
         fingerprint: str = "",
         wait_for_all: bool = False,
         runs: Iterable[RunState] = (),
+        index: Index | None = None,
     ) -> None:
         self._patience, self._forget_after = config.patience, config.forget_after
         self._recommended = thresholds
@@ -99,7 +102,7 @@ class Engine:
         self._dimension = 0
         self._learned = False  # since the last outcome
         self._forgotten: set[TrackletKey] = set()
-        gallery = Gallery(config.prototypes, config.exact_up_to)
+        gallery = Gallery(config.prototypes, config.exact_up_to, index)
         self._people = People(gallery, config.max_identities, config.max_prototypes)
 
     @classmethod
@@ -112,11 +115,12 @@ class Engine:
         topology: Topology,
         fingerprint: str = "",
         wait_for_all: bool = False,
+        index: Index | None = None,
     ) -> Engine:
         """The engine as it was when the store last committed."""
         fingerprint = snapshot.fingerprint or fingerprint
         engine = cls(
-            config, thresholds, cameras, topology, fingerprint, wait_for_all, snapshot.runs
+            config, thresholds, cameras, topology, fingerprint, wait_for_all, snapshot.runs, index
         )
         engine._resume(snapshot)
         return engine

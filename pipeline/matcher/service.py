@@ -31,12 +31,14 @@ from pipeline.bus import (
     connect,
     forget_messages,
 )
-from pipeline.config import Site, redact
+from pipeline.config import MEMORY, Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import sole_owner
+from pipeline.matcher.index import Index
+from pipeline.matcher.milvus import Milvus
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.store import Batch, Store
@@ -65,8 +67,8 @@ def run_matcher(
         standby: while another matcher runs, wait, and take over when it ends.
 
     Raises:
-        CamtrailError: another matcher runs; the store, the encoder or the URL of Redis cannot be
-            used; or the encoder is not that of the store.
+        CamtrailError: another matcher runs; the store, the encoder, Milvus or the URL of Redis
+            cannot be used; or the encoder is not that of the store.
     """
     faiss.omp_set_num_threads(1)  # the cores belong to the workers
     client = connect(site, name="camtrail-matcher")
@@ -85,17 +87,26 @@ def run_matcher(
             Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
         )
         store.claim(lease.token)
-        engine = make_engine(site, store, until_end)
+        index = None
+        if site.matcher.gallery != MEMORY:
+            index = Milvus(site.matcher.gallery, site.site)
+            stack.callback(index.close)
+        engine = make_engine(site, store, until_end, index=index)
         Service(site, client, keys, lease, store, engine).run(stop, until_end)
 
 
 def make_engine(
-    site: Site, store: Store, wait_for_all: bool = False, facts: EncoderFacts | None = None
+    site: Site,
+    store: Store,
+    wait_for_all: bool = False,
+    facts: EncoderFacts | None = None,
+    index: Index | None = None,
 ) -> Engine:
     """The engine of a site in the state that its store has.
 
     Args:
         facts: of the encoder; None reads its file.
+        index: of the gallery, empty; None makes one in memory.
 
     Raises:
         CamtrailError: the encoder cannot be used, or is not that of the store.
@@ -110,6 +121,7 @@ def make_engine(
         Topology(site.topology),
         facts.fingerprint,
         wait_for_all,
+        index,
     )
 
 

@@ -142,6 +142,7 @@ def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
         ),
         (MINIMAL + "detector: {image_size: 650}\n", "multiple of 32"),
         (MINIMAL + "redis: localhost\n", "redis: allowed: embedded, redis://"),
+        (MINIMAL + "matcher: {gallery: milvus}\n", "matcher.gallery: allowed: memory, http://"),
         (MINIMAL + "store: mysql://h/x\n", "store: allowed: sqlite"),
         ("site: s\n", "cameras: is missing"),
         ("cameras: {a: {source: a.mp4}}\n", "site: is missing"),

@@ -485,3 +485,20 @@ def test_the_writer_is_durable(url: str) -> None:
     with Store.open(url) as store, store._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def test_who_has_lost_the_store_writes_nothing_more(url: str) -> None:
+    with Store.open(url) as first, Store.open(url) as second:
+        first.claim("host/1/a")
+        first.commit(batch(update(1), outcome=Outcome(START, verdicts=[verdict(1, 1)])))
+        second.claim("host/2/b")
+        for write in (
+            lambda: first.commit(batch(update(1, 2))),
+            lambda: first.rename(1, "Ada", ADA),
+            lambda: first.forget(1, ADA),
+        ):
+            with pytest.raises(CamtrailError, match="another matcher has taken over"):
+                write()
+        second.commit(batch(update(1, 2)))
+        assert second.counts().updates == 2
+        assert second.identity(1).summary.name is None
