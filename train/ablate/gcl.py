@@ -14,6 +14,7 @@ from train.evaluation import embed_data, evaluate
 from train.files import write_text
 from train.generation.quality import Judge
 from train.generation.view_quality import Quality, real_quality, view_quality
+from train.methods.gcl_generator import load_views
 from train.methods.gcl_settings import GclSettings
 from train.run import ENCODER, method_settings
 
@@ -131,7 +132,7 @@ def _measured(study: Study, whole: Trained, judge: Judge) -> Quality:
     file = whole.folder / "views.json"
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if judge.name not in found:
-        quality = view_quality(whole.folder, study.data.train, judge, study.seed)
+        quality = view_quality(load_views(whole.folder), study.data.train, judge, study.seed)
         found[judge.name] = quality._asdict()
         write_text(file, json.dumps(found) + "\n")
     return Quality(**found[judge.name])
