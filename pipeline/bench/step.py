@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 import numpy as np
@@ -85,12 +84,12 @@ def run_step(folder: Path, cameras: int, options: BenchOptions, tell: Tell) -> S
     simulate_site(folder, SiteOptions(options.seed, cameras, people, options.seconds, options.fps))
     films = {file.stem: file for file in sorted(folder.glob("*.mp4"))}
     with Broadcast(films, options.fps) as broadcast:
-        path = _live_site(folder, broadcast)
+        path = live_site(folder, broadcast)
         site = load_site(path)
         with _running(path, folder / "run.log") as process, Decisions(site) as decisions:
             tell(f"{cameras} cameras: starting")
             health = _Health(site)
-            _wait(lambda: health.ready(), process, _READY, folder / "run.log")
+            wait_until(lambda: health.ready(), process, _READY, folder / "run.log")
             tell(f"{cameras} cameras: running for {options.seconds:g} s")
             began = broadcast.begin()
             rates = []
@@ -104,7 +103,7 @@ def run_step(folder: Path, cameras: int, options: BenchOptions, tell: Tell) -> S
     return _result(site, folder, options, began, rates, decisions.delays(began))
 
 
-def _live_site(folder: Path, broadcast: Broadcast) -> Path:
+def live_site(folder: Path, broadcast: Broadcast) -> Path:
     """The simulated ``site.yaml`` with streams for sources, and nothing beside the work."""
     raw = yaml.safe_load((folder / "site.yaml").read_text())
     raw["cameras"] = {name: {"source": broadcast.url(name)} for name in raw["cameras"]}
@@ -122,11 +121,10 @@ def _running(path: Path, log: Path) -> Iterator[Popen[bytes]]:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
+            process.terminate()
+            with suppress(TimeoutExpired):
                 process.wait(_STOP)
-            finally:
-                process.kill()
+            process.kill()
 
 
 class _Health:
@@ -150,7 +148,12 @@ class _Health:
         return [float(fields.get(b"fps", 0)) for fields in hashes]
 
 
-def _wait(done: Callable[[], bool], process: Popen[bytes], seconds: float, log: Path) -> None:
+def wait_until(done: Callable[[], bool], process: Popen[bytes], seconds: float, log: Path) -> None:
+    """Until something is done by a program that goes on meanwhile.
+
+    Raises:
+        CamtrailError: it ended, or that takes too long; the text names the log.
+    """
     deadline = time.monotonic() + seconds
     while not done():
         _check(process, log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,13 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.bench.command import numbers
+from pipeline.bench.broadcast import Broadcast
+from pipeline.bench.command import numbers, run
 from pipeline.bench.decisions import Decisions
 from pipeline.bench.frames import in_frames
 from pipeline.bench.picture import draw
-from pipeline.bench.step import BenchOptions, Step
+from pipeline.bench.step import BenchOptions, Step, live_site, wait_until
+from pipeline.config import load_site
+from pipeline.errors import CamtrailError
 from pipeline.evaluate.truth import Boxes, Truth
 from pipeline.records import TrackletKey
+from pipeline.simulate import SiteOptions, simulate_site
 from pipeline.store import Outcome, Store, TrackRow
 from pipeline.store.rows import Batch
 from tests.pipeline import stored_site
@@ -134,6 +139,39 @@ def test_the_picture_shows_each_step_and_loads_nothing() -> None:
     assert all(0 <= height <= 160 for height in heights)
     assert heights[0] < heights[1]  # more frames are higher
     assert [c["class"] for c in page.circles[:3]] == ["good", "late", "late"]
+
+
+def test_a_run_that_ends_by_itself_is_told(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/true"]) as process:
+        process.wait()
+        with pytest.raises(CamtrailError, match="ended by itself; see"):
+            wait_until(lambda: False, process, 60, tmp_path / "run.log")
+
+
+def test_a_site_that_does_not_start_is_told(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        with pytest.raises(CamtrailError, match="did not start within 0 s; see"):
+            wait_until(lambda: False, process, 0.1, tmp_path / "run.log")
+        process.kill()
+
+
+def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(CamtrailError, match="cannot be made: File exists"):
+        run(tmp_path / "file", 1, BenchOptions(), as_json=False)
+
+
+def test_a_site_is_made_live_with_nothing_beside_the_work(tmp_path: Path) -> None:
+    simulate_site(tmp_path, SiteOptions(seed=1, cameras=2, people=2, seconds=1, fps=5))
+    films = {name: tmp_path / f"{name}.mp4" for name in ("gate", "lobby")}
+    with Broadcast(films, 5) as broadcast:
+        site = load_site(live_site(tmp_path, broadcast))
+        assert {name: c.source for name, c in site.cameras.items()} == {
+            name: broadcast.url(name) for name in films
+        }
+    assert all(camera.live and camera.start is None for camera in site.cameras.values())
+    assert site.recorded == []
+    assert len(site.topology.transit) == 2
 
 
 @pytest.mark.slow
