@@ -17,6 +17,7 @@ class Part(StrEnum):
     SUPERVISED = "supervised"
     GENERATIVE = "generative"
     UNSUPERVISED = "unsupervised"
+    GCL = "gcl"
 
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many, from 0.")]
@@ -45,9 +46,12 @@ def results(
     camtrail-train results generative --out runs/results --judge other.safetensors
 
     camtrail-train results unsupervised --out runs/results
+
+    camtrail-train results gcl --out runs/results
     """
     from reid_models import load_encoder
     from train.errors import TrainError
+    from train.results.gcl import gcl
     from train.results.generative import generative
     from train.results.page import put
     from train.results.supervised import supervised
@@ -59,12 +63,13 @@ def results(
             "results generative: needs --judge ENCODER, one that is not trained here, and takes "
             "no --set"
         )
-    if part is Part.UNSUPERVISED and chosen:
-        raise TrainError("results unsupervised: takes no --set; its settings are fixed")
+    fixed = {Part.UNSUPERVISED: unsupervised, Part.GCL: gcl}
+    if part in fixed and chosen:
+        raise TrainError(f"results {part}: takes no --set; its settings are fixed")
     encoder = load_encoder(judge) if judge is not None else None
     opened, command = open_to_measure(data), command_line()
-    if part is Part.UNSUPERVISED:
-        text = unsupervised(opened, out, range(seeds), command)
+    if part in fixed:
+        text = fixed[part](opened, out, range(seeds), command)
     elif encoder is None:
         text = supervised(opened, out, range(seeds), chosen, command)
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -185,11 +187,60 @@ def test_the_part_without_labels(
     assert "(10 was the aim)" in text
 
 
-def test_the_part_without_labels_is_fixed(
-    market: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_gcl(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from train.ablate.rows import Training
+    from train.results import gcl
+
+    names = [path.stem for path in (market / "bounding_box_train").iterdir()]
+    body = np.random.default_rng(1).uniform((0, 0, -5), (30, 60, 5), (len(names), 17, 3))
+    np.savez(market / "joints.npz", names=names, joints=body)
+    size = ("height=64", "width=32", "workers=0", "precision=fp32", "epochs=1", "warmup_epochs=0")
+    size += ("identities_per_batch=4", "images_per_identity=3")
+    blind = (*size, "steps=1", "pictures=0", "clustering.k1=8", "clustering.k2=3")
+    blind += ("clustering.min_samples=3", "clustering.eps=0.6")
+    tiny = ("generator.width=1", "discriminator.width=1", "generator_epochs=1")
+    beginning = Training("baseline", (*size, "arguments.dimension=16"))
+    rows = {
+        "ICE": Training("ice", (*blind, "arguments.dimension=16")),
+        "ICE, then contrast alone": Training("gcl", (*blind, "generate=false")),
+        "ICE, then GCL": Training("gcl", (*blind, *tiny)),
+    }
+    assert rows.keys() < gcl.TRAININGS.keys()
+    monkeypatch.setattr(gcl, "TRAININGS", rows)
+    monkeypatch.setattr(gcl, "BEGINNING", beginning)
+    monkeypatch.setattr(gcl, "SOURCE", f"folder:{market}")
+    out = tmp_path / "runs"
+    options = ["--out", out, "--data", market, "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", "results", "gcl", *map(str, options)])
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+    said = capsys.readouterr().err
+    assert said.count("epoch 1/1") == 5  # four trainings and a warm-up, once
+    assert said.count("drawing 48 people") == 1
+    text = (out / "RESULTS.md").read_text()
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [line[0] for line in lines[1:]] == list(rows)
+    warm = [
+        record["settings"]["warm_up"]
+        for record in (json.loads(f.read_text()) for f in out.glob("trainings/gcl-*/run.json"))
+    ]
+    assert len(set(warm)) == 1
+    assert "/ice-" in warm[0]
+
+
+@pytest.mark.parametrize("part", ["unsupervised", "gcl"])
+def test_the_parts_without_labels_are_fixed(
+    market: Path, part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--out", "runs", "--data", str(market), "--set", "epochs=1"]
-    monkeypatch.setattr(sys, "argv", ["camtrail-train", "results", "unsupervised", *options])
+    monkeypatch.setattr(sys, "argv", ["camtrail-train", "results", part, *options])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
