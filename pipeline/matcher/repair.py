@@ -17,7 +17,13 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.presence import CONTINUATION_SECONDS, Timeline, Visit, compatible
+from pipeline.matcher.presence import (
+    CLOCK_TOLERANCE,
+    CONTINUATION_SECONDS,
+    Timeline,
+    Visit,
+    compatible,
+)
 from pipeline.matcher.scoring import Thresholds, support
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -251,23 +257,70 @@ def look_back(
 
 
 def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[BoolMatrix, Matrix]:
-    """(n, n) which parties cannot be together, and how much time and place speak for it."""
+    """(n, n) which parties cannot be together, and how much time and place speak for it where they
+    can. Most pairs are settled by their times, all at once.
+    """
+    visits = [visit for party in parties for visit in party]
+    owners = np.repeat(np.arange(len(parties)), [len(party) for party in parties])
     apart = np.zeros((len(parties), len(parties)), np.bool_)
     backing = np.zeros((len(parties), len(parties)))
-    reach = max(topology.longest, CONTINUATION_SECONDS)
-    for i, one in enumerate(parties):
-        for j, other in enumerate(parties[:i]):
-            near = [(a, b) for a in one for b in other if not _far(a, b, reach)]
-            if near:
-                possible = all(compatible(a, b, topology) for a, b in near)
-                apart[i, j] = apart[j, i] = not possible
-                backing[i, j] = backing[j, i] = max(support(a, b, topology) for a, b in near)
+    near, by_time = _near(visits, topology), _by_time_alone(visits, topology)
+    at_once = by_time & ~_one_after_the_other(visits)
+    rows, columns = np.nonzero(near & at_once)
+    apart[owners[rows], owners[columns]] = True
+    asked = near & (owners[:, None] != owners) & ~at_once
+    if not topology.ways.known:
+        asked &= ~by_time  # nothing speaks for them either
+    rows, columns = np.nonzero(np.tril(asked, -1))
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        a, b, i, j = visits[row], visits[column], owners[row], owners[column]
+        if not compatible(a, b, topology):
+            apart[i, j] = apart[j, i] = True
+        elif not apart[i, j]:
+            backing[i, j] = backing[j, i] = max(backing[i, j], support(a, b, topology))
+    np.fill_diagonal(apart, False)
     return apart, backing
 
 
-def _far(a: Visit, b: Visit, reach: float) -> bool:
-    """Whether so much time lies between two visits that neither says anything of the other."""
-    return (a.ended and b.start - a.end > reach) or (b.ended and a.start - b.end > reach)
+def _near(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
+    """Where not so much time lies between two that neither says anything of the other."""
+    reach = max(topology.longest, CONTINUATION_SECONDS)
+    starts, ends, ended = _times(visits)
+    far = ended[:, None] & (starts - ends[:, None] > reach)
+    return np.asarray(~(far | far.T))
+
+
+def _by_time_alone(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
+    """Where two cameras see neither the same ground nor have a declared way between them: whether
+    a pair can be together is then only whether one has ended before the other begins.
+    """
+    names, cameras = np.unique([visit.camera for visit in visits], return_inverse=True)
+    unrelated = [
+        [
+            a != b
+            and topology.exclusive(a, b)
+            and topology.transit(a, b) is None
+            and topology.transit(b, a) is None
+            for b in names.tolist()
+        ]
+        for a in names.tolist()
+    ]
+    return np.asarray(np.array(unrelated, np.bool_)[cameras[:, None], cameras])
+
+
+def _one_after_the_other(visits: Sequence[Visit]) -> BoolMatrix:
+    """Where the first of two has ended before the second began: see `presence.standing`."""
+    starts, ends, ended = _times(visits)
+    earlier = (starts[:, None] < starts) | ((starts[:, None] == starts) & (ends[:, None] <= ends))
+    after = earlier & ended[:, None] & (starts >= ends[:, None] - CLOCK_TOLERANCE)
+    return np.asarray(after | after.T)
+
+
+def _times(visits: Sequence[Visit]) -> tuple[Vector, Vector, BoolVector]:
+    """Starts, ends, and which have ended."""
+    starts = np.array([visit.start for visit in visits])
+    ends = np.array([visit.end for visit in visits])
+    return starts, ends, np.array([visit.ended for visit in visits])
 
 
 def _means(

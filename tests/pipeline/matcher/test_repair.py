@@ -11,9 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.matcher.presence import Visit
-from pipeline.matcher.repair import COMMON, SUPPORT, Recent, find_repairs, regroup
-from pipeline.matcher.scoring import Thresholds
+from pipeline.config import Topology as Declared
+from pipeline.config import Transit
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Visit, compatible
+from pipeline.matcher.repair import (
+    COMMON,
+    SUPPORT,
+    Recent,
+    _relations,
+    find_repairs,
+    regroup,
+)
+from pipeline.matcher.scoring import Thresholds, support
+from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import Assignment, Decision, FloatArray, TrackletKey
 
@@ -204,3 +214,43 @@ def test_repairs_name_who_moves_and_how_alike_the_others_are() -> None:
     (alone,) = find_repairs(tracklets, who, np.array([4, -1]))
     assert math.isnan(alone.similarity)
     assert alone.identity == -1
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_relations_are_those_of_each_pair_of_visits(seed: int, learned: bool) -> None:
+    rng = np.random.default_rng(seed)
+    way = Transit.model_validate({"from": "b", "to": "c", "seconds": (1.0, 20.0)})
+    topology = Topology(Declared(overlap=(("a", "b"),), transit=(way,)))
+    for _ in range(20 if learned else 0):
+        topology.ways.learn("d", "e", 2.0, own=True)
+    parties, track = [], 0
+    for _ in range(30):
+        party = []
+        for _ in range(int(rng.integers(1, 3))):
+            track += 1
+            start = float(np.round(rng.uniform(0, 90), 2))
+            end = start + float(rng.choice([0.0, 1.5, 4.0]))
+            key = TrackletKey(str(rng.choice(list("abcde"))), "R", track)
+            party.append(Visit(key, start, end, ended=bool(rng.random() < 0.8)))
+        parties.append(party)
+    apart, backing = _relations(parties, topology)
+    reach = max(20.0, CONTINUATION_SECONDS)
+    backed = 0
+    for i, one in enumerate(parties):
+        for j, other in enumerate(parties):
+            near = [
+                (a, b)
+                for a in one
+                for b in other
+                if not (a.ended and b.start - a.end > reach)
+                and not (b.ended and a.start - b.end > reach)
+            ]
+            possible = i == j or all(compatible(a, b, topology) for a, b in near)
+            assert apart[i, j] == (not possible)
+            if i != j and possible:
+                expected = max((support(a, b, topology) for a, b in near), default=0.0)
+                assert backing[i, j] == expected
+                backed += expected > 0
+    assert backed
+    assert 0 < apart.mean() < 1
