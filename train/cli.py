@@ -21,6 +21,7 @@ from train.commands.methods import METHODS, config, training_command
 from train.commands.options import is_first_process
 from train.commands.reproduce import reproduce
 from train.commands.results import results
+from train.commands.retrain import retrain
 from train.commands.structure import pose, structure
 from train.errors import TrainError
 
@@ -40,6 +41,7 @@ app.command("judge")(judge_images)
 app.command()(export)
 app.command()(compare)
 app.add_typer(ablate, name="ablate")
+app.command()(retrain)
 app.command()(reproduce)
 app.command()(results)
 app.command()(bench)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,7 @@ class Comparison:
     old: Side
     new: Side
     gain: Interval
+    measure: ClassVar[str] = "mAP"
 
     @property
     def better(self) -> bool:
@@ -96,7 +98,7 @@ class Comparison:
             name: asdict(side) | {"thresholds": side.thresholds.model_dump()}
             for name, side in (("old", self.old.measured), ("new", self.new.measured))
         }
-        facts = {"format": FORMAT, "data": self.data, "protocol": PROTOCOL}
+        facts = {"format": FORMAT, "data": self.data, "measure": self.measure, "protocol": PROTOCOL}
         counts = {"queries": self.queries, "identities": self.identities}
         verdict = {"gain": asdict(self.gain), "better": self.better, "worse": self.worse}
         return json.dumps(facts | counts | sides | verdict, indent=2) + "\n"
@@ -135,12 +137,12 @@ def compare(
             f"{data.name}: {len(people)} identity to search for; comparing needs two or more"
         )
     encoders = [load_encoder(path, device) for path in (old, new)]
-    weights = _bootstrap(np.array([sample.identity for sample in data.query]), seed)
+    weights = bootstrap(np.array([sample.identity for sample in data.query]), seed)
     before, after = (
         _side(path, encoder, data, weights, progress)
         for path, encoder in zip((old, new), encoders, strict=True)
     )
-    gain = _interval(after.ranking.precisions - before.ranking.precisions, weights)
+    gain = interval(after.ranking.precisions - before.ranking.precisions, weights)
     return Comparison(data.name, len(data.query), len(people), before, after, gain)
 
 
@@ -152,7 +154,7 @@ def _side(path: Path, encoder: Encoder, data: DataSet, weights: Vector, progress
     measured = Measured(
         file=str(path),
         fingerprint=encoder.fingerprint,
-        mean_average_precision=_interval(ranking.precisions, weights),
+        mean_average_precision=interval(ranking.precisions, weights),
         rank1=round(float(ranking.cmc[0]), 4),
         true_positive_rates={
             f"{point.false_positive_rate:g}": round(point.true_positive_rate, 4)
@@ -163,8 +165,8 @@ def _side(path: Path, encoder: Encoder, data: DataSet, weights: Vector, progress
     return Side(measured, search, ranking)
 
 
-def _bootstrap(identities: npt.NDArray[np.int64], seed: int) -> Vector:
-    """(ROUNDS, Q): how often each query counts in each sample of the identities."""
+def bootstrap(identities: npt.NDArray[np.int64], seed: int) -> Vector:
+    """(ROUNDS, Q): how often each of Q values counts in each sample of the identities."""
     rng = np.random.default_rng(seed)
     _, owner = np.unique(identities, return_inverse=True)
     count = int(owner.max()) + 1
@@ -172,7 +174,13 @@ def _bootstrap(identities: npt.NDArray[np.int64], seed: int) -> Vector:
     return np.asarray(drawn[:, owner], np.float64)
 
 
-def _interval(values: Vector, weights: Vector) -> Interval:
+def interval(values: Vector, weights: Vector) -> Interval:
+    """The mean of the values (Q,), and what 95 % of its bootstrap samples lie between.
+
+    Args:
+        values: of each query, or whatever is resampled.
+        weights: as `bootstrap` gives them.
+    """
     means = weights @ values / weights.sum(axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])

@@ -23,7 +23,7 @@ TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 # file: with its part, "/" between; label: confirmed, matched or tracklet; camera: its name;
 # camera_number: the one in the file's name; tracklet: CAMERA/RUN/TRACK; tracklet_number: the same
 # as a number; time: seconds since the epoch; quality: in [0, 1]; encoder: the fingerprint of the
-# one that the site used.
+# one that the site used; confirmed: the identity by a person's word, empty where there is none.
 COLUMNS = (
     "file",
     "identity",
@@ -35,6 +35,7 @@ COLUMNS = (
     "time",
     "quality",
     "encoder",
+    "confirmed",
 )
 
 _SAY_EVERY = 5.0  # seconds
@@ -140,6 +141,7 @@ class Writer:
             f"{crop.time:.3f}",
             f"{crop.quality:.4f}",
             crop.fingerprint,
+            "" if crop.confirmed is None else crop.confirmed,
         )
         return dict(zip(COLUMNS, values, strict=True))
 

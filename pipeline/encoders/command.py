@@ -65,7 +65,7 @@ def run_info(site: Site, *, as_json: bool) -> None:
     print(f"{'gallery':12} {_gallery_text(facts['gallery'])}")
     for u in used:
         since = "site.yaml" if u.since is None else local_time(u.since)
-        gain = "" if u.gain is None else f", mAP {u.gain:+.3f}"
+        gain = "" if u.gain is None else f", {u.measure} {u.gain:+.3f}"
         print(f"{'used':12} {since}: {u.fingerprint[:12]}{gain}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import CamtrailError
 
@@ -17,7 +17,7 @@ class _Part(BaseModel):
 
 
 class Gain(_Part):
-    """Of mAP, with the bounds of its 95 % confidence interval."""
+    """Of the measure, with the bounds of its 95 % confidence interval."""
 
     value: float
     low: float
@@ -31,10 +31,16 @@ class Side(_Part):
 
 
 class Comparison(_Part):
-    """Two encoders on the same held-out crops; ``better`` is the new one's mAP beyond doubt."""
+    """Two encoders on the same held-out crops.
+
+    Attributes:
+        measure: what the gain is of; ``mAP``, or ``consistency`` where nobody was confirmed.
+        better: whether the new one's is, beyond doubt.
+    """
 
     format: Literal[1]
     data: str
+    measure: str = Field("mAP", max_length=40)
     old: Side
     new: Side
     gain: Gain
@@ -55,8 +61,8 @@ class Comparison(_Part):
         if not self.better:
             gain = self.gain
             raise CamtrailError(
-                f"{file}: the new encoder is not better beyond doubt: its mAP differs by "
-                f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) on {self.data}; "
+                f"{file}: the new encoder is not better beyond doubt: its {self.measure} differs "
+                f"by {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) on {self.data}; "
                 "--force takes it all the same"
             )
 

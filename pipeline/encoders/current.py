@@ -25,7 +25,8 @@ class Used(BaseModel):
         file: absolute, or a name beside the record.
         fingerprint: of the file.
         since: seconds since the epoch; None for the one of ``site.yaml``.
-        gain: of mAP over the one before, where a comparison said so.
+        gain: over the one before, where a comparison said so.
+        measure: what the gain is of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +35,7 @@ class Used(BaseModel):
     fingerprint: str
     since: float | None = None
     gain: float | None = None
+    measure: str = "mAP"
 
 
 class Record(BaseModel):

@@ -57,12 +57,12 @@ def promote(
     former = before.used[-1].fingerprint
     if new.fingerprint == former:
         raise CamtrailError(f"{file}: is the encoder in use already")
-    gain = None
+    gain, measure = None, "mAP"
     if comparison is not None:
         read = read_comparison(comparison)
         if not force:
             read.check(comparison, former, new.fingerprint)
-        gain = read.gain.value
+        gain, measure = read.gain.value, read.measure
     elif not force:
         raise CamtrailError(
             "without a comparison nobody knows whether it is better: give --comparison FILE, "
@@ -74,6 +74,7 @@ def promote(
         fingerprint=new.fingerprint,
         since=time.time(),
         gain=gain,
+        measure=measure,
     )
     record = before.model_copy(update={"used": (*before.used, used)})
     return _take(site, encoders, record, new, former, progress)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.train.test_export import encoder_file
-from train.compare import _bootstrap, _interval, compare
+from train.compare import bootstrap, compare, interval
 from train.data import DataSet, Sample
 from train.errors import TrainError
 
@@ -60,7 +60,7 @@ def test_a_blind_encoder_is_worse(tmp_path: Path) -> None:
 
 
 def test_the_bootstrap_draws_whole_identities() -> None:
-    weights = _bootstrap(np.array([4, 4, 7, 9]), seed=1)
+    weights = bootstrap(np.array([4, 4, 7, 9]), seed=1)
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
     assert weights.mean() == pytest.approx(1, abs=0.05)
@@ -69,9 +69,9 @@ def test_the_bootstrap_draws_whole_identities() -> None:
 def test_the_interval_is_that_of_the_normal_law() -> None:
     """Of a mean of 400 independent values of deviation 1: 1.96 / 20 to either side."""
     values = np.random.default_rng(0).normal(0.0, 1.0, 400)
-    interval = _interval(values, _bootstrap(np.arange(400), seed=2))
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
-    assert interval.low < interval.value < interval.high
+    found = interval(values, bootstrap(np.arange(400), seed=2))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+    assert found.low < found.value < found.high
 
 
 def test_one_person_is_not_enough(tmp_path: Path) -> None:

@@ -157,6 +157,11 @@ def test_labels_of_people_are_told_from_those_of_the_matcher(filled: Site, tmp_p
     matched = tmp_path / "matched"
     summary = export(filled, matched, Selection(Labels.MATCHED, test=0))
     assert summary.labels == {"confirmed": 4 * CROPS, "matched": 18 * CROPS}
+    alone = tmp_path / "alone"
+    export(filled, alone, Selection(Labels.TRACKLET, test=0))
+    said = {row["tracklet"]: row["confirmed"] for row in table(alone)}
+    assert said[f"gate/{RUNS[0]}/1"] == "1"  # beside the label, which is the tracklet's
+    assert said[f"lobby/{RUNS[0]}/2"] == ""
     whose = {row["tracklet"]: (row["identity"], row["label"]) for row in table(matched)}
     assert whose[f"lobby/{RUNS[0]}/1"] == ("1", "confirmed")  # whatever the matcher says now
     assert whose[f"lobby/{RUNS[0]}/2"] == ("2", "matched")

@@ -227,8 +227,11 @@ def test_only_what_is_better_is_taken(
     site, prints = load_site(path), (old.fingerprint, new.fingerprint)
     fill(site, old, [1])
     worse = comparison(tmp_path, *prints, better=False)
-    with pytest.raises(CamtrailError, match=r"not better beyond doubt: .*\+0\.100"):
+    with pytest.raises(CamtrailError, match=r"not better beyond doubt: its mAP .*\+0\.100"):
         promote(site, file, worse, False, quiet)
+    by_tracklets = comparison(tmp_path, *prints, better=False, measure="consistency")
+    with pytest.raises(CamtrailError, match="its consistency differs by"):
+        promote(site, file, by_tracklets, False, quiet)
     with pytest.raises(CamtrailError, match="compares other files: its new encoder"):
         promote(site, file, comparison(tmp_path, prints[0], "0" * 32), False, quiet)
     with pytest.raises(CamtrailError, match="compares other files: its old encoder"):
@@ -248,7 +251,7 @@ def test_only_what_is_better_is_taken(
         promote(load_site(path), file, None, True, quiet)
     record = Encoders(site.data_dir).read()
     assert record is not None
-    assert [used.gain for used in record.used] == [None, 0.1]
+    assert [(used.gain, used.measure) for used in record.used] == [(None, "mAP"), (0.1, "mAP")]
 
 
 def test_the_file_may_be_deleted_once_it_is_promoted(
