@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.bench.picture import draw
-from pipeline.bench.step import BenchOptions, Step, run_step
+from pipeline.bench.step import BenchOptions, Step, named, run_step
 from pipeline.errors import CamtrailError
 from pipeline.output import plain, print_json
 
@@ -80,7 +80,7 @@ def _keep_log(folder: Path, out: Path) -> None:
 
 def _words(step: Step) -> str:
     fate = "keeps up" if step.keeps_up else "does not keep up"
-    return f"{step.cameras} cameras: {step.fps:.1f} frames a second each; {fate}"
+    return f"{named(step.cameras)}: {step.fps:.1f} frames a second each; {fate}"
 
 
 def _print(steps: Sequence[Step], console: Console) -> None:

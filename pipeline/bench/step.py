@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
@@ -79,28 +79,37 @@ def run_step(folder: Path, cameras: int, options: BenchOptions, tell: Tell) -> S
     Raises:
         CamtrailError: the site does not start, or ends by itself.
     """
-    tell(f"{cameras} cameras: simulating")
+    name = named(cameras)
+    tell(f"{name}: simulating")
     people = min(200, options.people * cameras)
     simulate_site(folder, SiteOptions(options.seed, cameras, people, options.seconds, options.fps))
     films = {file.stem: file for file in sorted(folder.glob("*.mp4"))}
     with Broadcast(films, options.fps) as broadcast:
         path = live_site(folder, broadcast)
         site = load_site(path)
-        with _running(path, folder / "run.log") as process, Decisions(site) as decisions:
-            tell(f"{cameras} cameras: starting")
-            health = _Health(site)
-            wait_until(lambda: health.ready(), process, _READY, folder / "run.log")
-            tell(f"{cameras} cameras: running for {options.seconds:g} s")
+        with (
+            closing(_Health(site)) as health,
+            _running(path, folder / "run.log") as process,
+            Decisions(site) as decisions,
+        ):
+            tell(f"{name}: starting")
+            wait_until(health.ready, process, _READY, folder / "run.log")
+            tell(f"{name}: running for {options.seconds:g} s")
             began = broadcast.begin()
-            rates = []
+            rates: list[list[float]] = []
             while time.time() < began + options.seconds + SETTLE:
                 _check(process, folder / "run.log")
                 decisions.look()
                 if began + _WARM <= time.time() < began + options.seconds:
-                    rates.append(health.rates())
+                    rates += health.rates()
                 time.sleep(_POLL)
-    tell(f"{cameras} cameras: evaluating")
+    tell(f"{name}: evaluating")
     return _result(site, folder, options, began, rates, decisions.delays(began))
+
+
+def named(cameras: int) -> str:
+    """How a step is called."""
+    return "1 camera" if cameras == 1 else f"{cameras} cameras"
 
 
 def live_site(folder: Path, broadcast: Broadcast) -> Path:
@@ -138,12 +147,22 @@ class _Health:
     def ready(self) -> bool:
         """Whether every camera sees its pictures, and the matcher decides."""
         try:
-            return bool(self._client.exists(self._keys.matcher)) and min(self.rates()) > 0
+            return bool(self._client.exists(self._keys.matcher)) and min(self._read()) > 0
         except redis.RedisError:
             return False
 
-    def rates(self) -> list[float]:
-        """Frames a second of each camera."""
+    def rates(self) -> list[list[float]]:
+        """One row with the frames a second of each camera; none while Redis does not answer."""
+        try:
+            return [self._read()]
+        except redis.RedisError:
+            return []
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._client.close()
+
+    def _read(self) -> list[float]:
         hashes: list[Any] = [self._client.hgetall(self._keys.health(c)) for c in self._cameras]
         return [float(fields.get(b"fps", 0)) for fields in hashes]
 
