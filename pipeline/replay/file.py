@@ -170,7 +170,9 @@ class Recording:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "JSON"
-            raise self._damaged(f"{place}: {first['msg']}") from None
+            raise self._damaged(
+                f"{place}: {first['msg']} (unless a newer camtrail wrote it: then use that)"
+            ) from None
 
     def _block(self, file: BinaryIO, kind: bytes, most: int) -> bytes:
         found, packed, size, checksum = _BLOCK.unpack(self._read(file, _BLOCK.size))

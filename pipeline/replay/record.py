@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import merge
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +48,7 @@ def record_bus(
         listening: is called when what is said from then on will be recorded.
 
     Raises:
-        CamtrailError: the site does not run, nobody was seen, or the file cannot be written.
+        CamtrailError: the site does not run, nothing was said, or the file cannot be written.
     """
     with Store.open(site.store_url, read_only=True) as store:
         return _write(site, store, out, ended(overheard(site, stop, listening)))
@@ -167,7 +168,11 @@ def _write(site: Site, store: Store, out: Path, messages: Iterable[Envelope]) ->
             new=recommended.new if recommended else None,
         ),
     )
-    return write_recording(out, header, messages)
+    rest = iter(messages)
+    first = next(rest, None)
+    if first is None:
+        raise CamtrailError("nobody was seen in that time: there is nothing to record")
+    return write_recording(out, header, chain([first], rest))
 
 
 def _last_id(client: redis.Redis, stream: str) -> bytes | str:

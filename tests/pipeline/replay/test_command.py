@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.bus import EmbeddedServer, Publisher
+from pipeline.cli import app
 from pipeline.config import Camera, Site, load_site
 from pipeline.errors import CamtrailError
 from pipeline.evaluate.command import evaluate_site
@@ -143,6 +145,12 @@ def _publish(site: Site, script: Script) -> None:
     with Publisher(site, script.camera) as publisher:
         publisher.put([replace(e.body, run=publisher.run) for e in script.envelopes()])
         assert publisher.wait_sent(30)
+
+
+def test_what_comes_has_no_since(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["record", "--follow", "--since", "1h", "--out", "bus"])
+    assert isinstance(result.exception, CamtrailError)
+    assert "leave --since and --until out" in str(result.exception)
 
 
 def test_following_a_site_that_does_not_run(tmp_path: Path) -> None:

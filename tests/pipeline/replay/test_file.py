@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -119,10 +120,11 @@ def test_a_block_that_would_unpack_to_more_than_it_says(file: Path) -> None:
 
 def test_a_head_with_more_in_it(file: Path) -> None:
     data = file.read_bytes()
-    raw = zlib.compress(b'{"site": "yard", "run": "me"}')
-    block = struct.pack("<cIII", b"h", len(raw), 29, zlib.crc32(raw)) + raw
+    said = json.dumps({**json.loads(header().model_dump_json(by_alias=True)), "run": "me"})
+    raw = zlib.compress(said.encode())
+    block = struct.pack("<cIII", b"h", len(raw), len(said), zlib.crc32(raw)) + raw
     file.write_bytes(data[:9] + block + data[9:-16] + _footer(data, len(block)))
-    with pytest.raises(CamtrailError, match="is no whole recording"):
+    with pytest.raises(CamtrailError, match=r"run: Extra inputs .* a newer camtrail wrote it"):
         Recording(file)
 
 

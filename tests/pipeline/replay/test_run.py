@@ -170,6 +170,14 @@ def test_only_who_was_in_view_then(tmp_path: Path) -> None:
     assert ledger.who.keys() == expected
 
 
+def test_nobody_was_in_view_then(tmp_path: Path) -> None:
+    site = settings_of(header(), tmp_path)
+    decided_live(site, in_step(scripts(5)), [50])
+    with pytest.raises(CamtrailError, match="nobody was seen in that time"):
+        record_store(site, tmp_path / "night.camtrail", START + 1000)
+    assert not (tmp_path / "night.camtrail").exists()
+
+
 def test_no_store(tmp_path: Path) -> None:
     with pytest.raises(CamtrailError, match="there is no store yet"):
         record_store(settings_of(header(), tmp_path), tmp_path / "yard.camtrail")
