@@ -182,6 +182,7 @@ def gcl_after_warm_up(run: Steps) -> Callable[..., Method]:
     first = settings.model_copy(update={"epochs": settings.generator_epochs, "ema": None})
     make = partial(GeneratorWarmUp, settings, run.samples, run.seed)
     fitted(own, make, first, run.steps / "generator")
+    run.accelerator.wait_for_everyone()  # the first process has written what all read now
     run.say("step 2 of 2: generator and encoder together")
     return partial(GclMethod, warm=warm_weights(run.out), judge=_judge(run))
 
