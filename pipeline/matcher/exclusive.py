@@ -14,9 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import CamtrailError
+from pipeline.telemetry import get_logger
 
 _POLL_SECONDS = 0.2
 _MAX_TOKEN = 1024
+
+READY = "another matcher decides; ready to take over"
+
+log = get_logger(__name__)
 
 
 class MatcherRunsError(CamtrailError):
@@ -55,15 +60,17 @@ def sole_owner(data_dir: Path, stop: threading.Event, standby: bool) -> Iterator
     except OSError as error:
         raise CamtrailError(f"{path}: cannot be written: {error.strerror}") from None
     try:
-        while not _locked(descriptor):
+        if not _locked(descriptor):
             if not standby:
                 raise MatcherRunsError(
                     f"{data_dir}: another matcher works on it; stop that one, or start this one "
                     "with --standby to take over when it ends"
                 )
-            if stop.wait(_POLL_SECONDS):
-                yield None
-                return
+            log.info(READY)
+            while not _locked(descriptor):
+                if stop.wait(_POLL_SECONDS):
+                    yield None
+                    return
         yield Ownership(descriptor)
     finally:
         os.close(descriptor)

@@ -36,7 +36,7 @@ from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
-from pipeline.matcher.exclusive import sole_owner
+from pipeline.matcher.exclusive import READY, sole_owner
 from pipeline.matcher.index import Index
 from pipeline.matcher.milvus import Milvus
 from pipeline.matcher.scoring import Thresholds
@@ -300,7 +300,7 @@ class Service:
 
 def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:
     """Waits for Redis, and in standby for the other matcher; False where ``stop`` came before."""
-    wait = _BACKOFF[0]
+    wait, waiting = _BACKOFF[0], False
     while not stop.is_set():
         try:
             if lease.acquire(cancelled=stop.is_set):
@@ -310,6 +310,9 @@ def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:
                     f"another matcher of this site is running ({lease.holder()}); stop it, or "
                     "start this one with --standby to take over when it ends"
                 )
+            if not waiting:
+                waiting = True
+                log.info(READY)
         except (redis.RedisError, OSError) as error:
             log.warning("Redis is away", error=redact(str(error)))
             stop.wait(wait)

@@ -104,7 +104,7 @@ def measure(
         server.start()
         stack.callback(server.stop)
         store = stack.enter_context(TimedStore.open(site.store_url))
-        _fill(store, gallery)
+        fill(store, gallery)
         gc.collect()
         process = psutil.Process()
         before, began = process.memory_info().rss, time.perf_counter()
@@ -240,13 +240,13 @@ def _recall(engine: Engine, gallery: FloatArray, queries: FloatArray) -> float:
     return round(hit / there, 5)
 
 
-def _fill(store: Store, gallery: FloatArray) -> None:
+def fill(store: Store, gallery: FloatArray, fingerprint: str = FINGERPRINT) -> None:
     """Puts the gallery into the store as a matcher would have left it, an hour ago."""
     for first in range(0, len(gallery), 1000):
         outcome, received = Outcome(START - 3000), []
         for n in range(first, min(first + 1000, len(gallery))):
             view, seen = n % VIEWS, START - 3600 - 30 * (n % VIEWS)
-            update = _update(CAMERAS[view], FORMER, n, seen, gallery[n])
+            update = new_update(CAMERAS[view], FORMER, n, seen, gallery[n], fingerprint)
             decision = Decision.MATCHED if view else Decision.NEW
             identity = n // VIEWS + 1
             assignment = Assignment(update.key, identity, decision, 0.0, 0.0, START - 3000)
@@ -254,7 +254,7 @@ def _fill(store: Store, gallery: FloatArray) -> None:
             outcome.verdicts.append(Verdict(update.key, START - 3000, assignment, None, {}))
             outcome.prototypes[update.key] = True
             outcome.closed.append(update.key)
-        store.commit(Batch(received, [], outcome, FINGERPRINT))
+        store.commit(Batch(received, [], outcome, fingerprint))
 
 
 def _groups(
@@ -265,7 +265,7 @@ def _groups(
     groups: list[list[TrackletUpdate | Progress]] = []
     for first in range(0, len(queries), 2):
         updates = [
-            _update(camera, run, first + n, moment, query)
+            new_update(camera, run, first + n, moment, query)
             for n, query in enumerate(queries[first : first + 2])
         ]
         moment += 1.0
@@ -275,9 +275,15 @@ def _groups(
     return groups
 
 
-def _update(
-    camera: str, run: str, track: int, start: float, embedding: FloatArray
+def new_update(
+    camera: str,
+    run: str,
+    track: int,
+    start: float,
+    embedding: FloatArray,
+    fingerprint: str = FINGERPRINT,
 ) -> TrackletUpdate:
+    """A tracklet of a second in one update."""
     points = [(start + i / 10, i + 1, (10 * i, 50, 10 * i + 40, 150)) for i in range(10)]
     return TrackletUpdate(
         camera=camera,
@@ -290,7 +296,7 @@ def _update(
         crops=3,
         quality=2.0,
         embedding=embedding,
-        fingerprint=FINGERPRINT,
+        fingerprint=fingerprint,
         thumbnail=None,
         thumbnail_quality=0.5,
         ended=True,

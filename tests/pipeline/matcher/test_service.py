@@ -302,3 +302,28 @@ def test_another_encoder_is_refused(
     other.write_bytes(b"nonsense")
     with pytest.raises(CamtrailError, match=r"other\.safetensors"):
         run_matcher(changed, threading.Event())
+
+
+def test_two_zones_share_a_redis_and_nothing_else(
+    site: Site, server: EmbeddedServer, encoder: tuple[Path, str], encoder_fact: str, tmp_path: Path
+) -> None:
+    shared = f"unix://{site.redis_socket}"
+    changes = {"site": "hall", "data_dir": tmp_path / "hall", "redis": shared}
+    other = site.model_copy(update=changes)
+    with Store.open(other.store_url) as store:
+        store.remember("encoder", encoder_fact)
+    with ExitStack() as stack:
+        zones = [(site, 0), (other, 1)]
+        cameras = [Cameras(zone, encoder[1], stack, seed) for zone, seed in zones]
+        threads = [
+            stack.enter_context(running(run_matcher, zone, until_end=True))[0] for zone, _ in zones
+        ]
+        for camera in site.cameras:
+            for own in cameras:
+                own.put(camera)
+        for thread in threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        assert stored(site) == cameras[0].expected()
+        assert stored(other) == cameras[1].expected()
+        assert stored(site) != stored(other)

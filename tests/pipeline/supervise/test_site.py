@@ -17,8 +17,9 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
-from pipeline.bus import last_numbers
+from pipeline.bus import Keys, connect, last_numbers
 from pipeline.config import Site
 from pipeline.records import CameraState
 from pipeline.store import Store
@@ -340,3 +341,32 @@ def test_until_end_never_comes_for_a_live_camera(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert "door is live and never ends" in answer.stderr
     assert "secret" not in answer.stderr
+
+
+def test_the_standby_decides_when_the_matcher_dies(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    cameras = "cameras: {ghost: {source: missing.mp4}}\n"
+    path.write_text("site: yard\nmatcher: {standby: true}\n" + cameras)
+    site, run = load(path), Run(path)
+
+    def deciding() -> str:
+        """Which of the two does; empty where neither or nobody knows."""
+        try:
+            pid = int(connect(site).hget(Keys(site.site).matcher, "pid") or 0)
+        except redis.RedisError:
+            return ""
+        return next((n for n in ("matcher", "standby") if run.pids(n)[-1:] == [pid]), "")
+
+    try:
+        assert wait_for(deciding, 200)
+        assert wait_for(lambda: run.pids("matcher") and run.pids("standby"), 60)
+        first = deciding()
+        other = "standby" if first == "matcher" else "matcher"
+        run.kill_and_wait_for_restart(first)
+        assert wait_for(lambda: deciding() == other, 60)
+        assert len(run.pids(other)) == 1
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(60) == 0
+        assert run.all_gone()
+    finally:
+        run.end()
