@@ -49,10 +49,11 @@ from pipeline.bus.publisher import MAX_STREAM, Publisher, PublisherStats
 from pipeline.bus.requests import NoAnswerError, Request, Requests, ask
 from pipeline.bus.runs import last_numbers
 from pipeline.bus.server import EmbeddedServer
-from pipeline.bus.stream import drained
+from pipeline.bus.stream import FIRST_ID, drained, last_id, listen
 from pipeline.bus.wire import WireError, decode, encode
 
 __all__ = [
+    "FIRST_ID",
     "MAX_STREAM",
     "Consumer",
     "Delivery",
@@ -74,5 +75,7 @@ __all__ = [
     "encode",
     "encode_preview",
     "forget_messages",
+    "last_id",
     "last_numbers",
+    "listen",
 ]

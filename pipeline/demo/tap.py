@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
-from typing import Any, cast
 
-import redis
-
-from pipeline.bus import Keys, connect, decode, last_numbers
+from pipeline.bus import FIRST_ID, Keys, connect, last_numbers, listen
 from pipeline.config import Site
 from pipeline.records import CameraState, Envelope, TrackletUpdate
-
-_COUNT = 1000
-_BLOCK_MS = 500
 
 
 class Tap:
@@ -21,7 +14,7 @@ class Tap:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._stream = Keys(site.site).tracklets
+        self._keys = Keys(site.site)
         self._updates: dict[tuple[str, str], set[int]] = {}
         self._others: dict[tuple[str, str], set[int]] = {}
         self._ended: set[str] = set()
@@ -55,16 +48,8 @@ class Tap:
 
     def _listen(self) -> None:
         client = connect(self._site, name="tap")
-        after: bytes | str = "0-0"
-        while not self._stop.is_set():
-            try:
-                found = client.xread({self._stream: after}, count=_COUNT, block=_BLOCK_MS)
-            except redis.RedisError:  # not started yet, restarting, or stopped for good
-                time.sleep(0.02)
-                continue
-            for _, messages in cast(list[Any], found):
-                for after, fields in messages:  # noqa: B007 - the last one is where to go on
-                    self._note(decode(fields[b"m"]))
+        for envelope in listen(client, self._keys, FIRST_ID, self._stop):
+            self._note(envelope)
         client.close()
 
     def _note(self, envelope: Envelope) -> None:

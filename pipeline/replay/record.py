@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from heapq import merge
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
 
 import redis
 
-from pipeline.bus import Keys, WireError, connect, decode
+from pipeline.bus import Keys, connect, last_id, listen
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.encoder import remembered_facts
@@ -23,8 +22,6 @@ from pipeline.replay.file import EncoderSaid, Header, Summary, write_recording
 from pipeline.store import RunState, Store
 
 GONE = (CameraState.ENDED, CameraState.LOST)
-_COUNT = 1000
-_BLOCK_MS = 500
 
 
 def record_store(
@@ -83,28 +80,23 @@ def retold(store: Store, since: float, until: float) -> Iterator[Envelope]:
 def overheard(
     site: Site, stop: threading.Event, listening: Callable[[], None]
 ) -> Iterator[Envelope]:
-    """The messages of the stream as they come."""
-    client = connect(site, name="recorder")
-    stream = Keys(site.site).tracklets
+    """The messages of the stream as they come, until all files are at their end."""
+    client, keys = connect(site, name="recorder"), Keys(site.site)
     at_end: set[str] = set()
     try:
-        after = _last_id(client, stream)
+        after = last_id(client, keys)
         listening()
-        while not stop.is_set() and at_end < site.cameras.keys():
-            try:
-                found = client.xread({stream: after}, count=_COUNT, block=_BLOCK_MS)
-            except redis.RedisError:  # it is restarting; its ids go on
-                stop.wait(_BLOCK_MS / 1000)
-                continue
-            for _, messages in cast(list[Any], found):
-                for after, fields in messages:  # noqa: B007 - the last one is where to go on
-                    envelope = _understood(fields)
-                    if envelope is None:
-                        continue
-                    body = envelope.body
-                    if isinstance(body, Progress) and body.state is CameraState.ENDED:
-                        at_end.add(envelope.camera)
-                    yield envelope
+        for envelope in listen(client, keys, after, stop):
+            yield envelope
+            body = envelope.body
+            if isinstance(body, Progress) and body.state is CameraState.ENDED:
+                at_end.add(envelope.camera)
+            if at_end >= site.cameras.keys():
+                return
+    except redis.RedisError as error:
+        raise CamtrailError(
+            f"Redis does not answer ({redact(str(error))}); is `camtrail run` running?"
+        ) from None
     finally:
         client.close()
 
@@ -173,25 +165,6 @@ def _write(site: Site, store: Store, out: Path, messages: Iterable[Envelope]) ->
     if first is None:
         raise CamtrailError("nobody was seen in that time: there is nothing to record")
     return write_recording(out, header, chain([first], rest))
-
-
-def _last_id(client: redis.Redis, stream: str) -> bytes | str:
-    """Behind what the stream holds now; an id, since `$` would skip what comes between reads."""
-    try:
-        last = cast(list[Any], client.xrevrange(stream, count=1))
-    except redis.RedisError as error:
-        raise CamtrailError(
-            f"Redis does not answer ({redact(str(error))}); is `camtrail run` running?"
-        ) from None
-    return last[0][0] if last else "0-0"
-
-
-def _understood(fields: Mapping[bytes, bytes]) -> Envelope | None:
-    """None for what the matcher sets aside as well."""
-    try:
-        return decode(fields.get(b"m", b""))
-    except WireError:
-        return None
 
 
 def _progress(run: RunState, time: float) -> Progress:
