@@ -151,13 +151,6 @@ def test_a_pose_model_of_our_own(
         assert "nobody was found in any of the 12 images" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_a_trained_pose_model_finds_joints(tmp_path: Path) -> None:
-    result = train_pose(tmp_path / "pose", seed=9302, people=60, epochs=20, image_size=128)
-    assert result["held_out"]["people_found"] > 0.95
-    assert result["held_out"]["joints_found"] > 0.6
-
-
 def test_weights_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="no such file; train a pose model with camtrail-train"):
         PoseModel(tmp_path / "pose.pt")
