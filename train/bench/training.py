@@ -72,7 +72,7 @@ def measure_training(
         made = kind(method).method(settings, samples, 0, "")
         loop = Loop(made, settings, 0, Path(folder), {}, accelerator)
         images = torch.randn(batch, 3, settings.height, settings.width)
-        bare = _Bare(made, images.to(accelerator.device), people, accelerator)
+        bare = Bare(made, images.to(accelerator.device), people, accelerator)
         ours, theirs = [], []
         for number in range(1, rounds + 2):
             count = batch * len(made.source(number).draws)
@@ -107,7 +107,7 @@ def measure_embedding(
     return _against(_EMBEDDED, theirs[1:], ours[1:])
 
 
-class _Bare:
+class Bare:
     """A network, a classifier and an optimiser, without anything around them."""
 
     def __init__(

@@ -14,11 +14,16 @@ from train.commands.methods import Preset
 from train.commands.options import Changes, Device, Json, print_values
 from train.errors import TrainError
 
-_PARTS = ("all", "dgnet")
+_PARTS = ("all", "dgnet", "unsupervised")
 
 
 def bench(
-    part: Annotated[str, typer.Argument(help="all, or dgnet: one step of its training.")] = "all",
+    part: Annotated[
+        str,
+        typer.Argument(
+            help="all; dgnet: one step of its training; unsupervised: one of ICE's and of ABMT's."
+        ),
+    ] = "all",
     method: Annotated[str, typer.Option("--method", help="baseline or scr.")] = "baseline",
     settings: Preset = "default",
     changes: Changes = None,
@@ -33,11 +38,16 @@ def bench(
     camtrail-train bench --method scr --set height=256 --set width=128
 
     camtrail-train bench dgnet --settings full
+
+    camtrail-train bench unsupervised --settings paper --set identities_per_batch=16
     """
     if part not in _PARTS:
         raise TrainError(f"{part!r} cannot be timed; known are: {', '.join(_PARTS)}")
     if part == "dgnet":
         _bench_dgnet(settings, changes or [], as_json)
+        return
+    if part == "unsupervised":
+        _bench_unsupervised(settings, changes or [], as_json)
         return
     from train.bench.evaluation import measure_evaluation, measure_reranking
     from train.bench.training import measure_embedding, measure_training
@@ -67,21 +77,46 @@ def _bench_dgnet(settings: str, changes: list[str], as_json: bool) -> None:
 
     chosen = method_settings("dgnet", settings, changes)
     assert isinstance(chosen, DGNetSettings)
-    steps = [asdict(step) for step in measure_steps(chosen)]
+    _print_steps(
+        "A training step of DG-Net",
+        [asdict(step) for step in measure_steps(chosen)],
+        "bare: one forward and backward pass of each network on as many images as in the step, "
+        "one after the other. hours: 100,000 steps. Memory: GiB at its peak, of a GPU only.",
+        as_json,
+    )
+
+
+def _bench_unsupervised(settings: str, changes: list[str], as_json: bool) -> None:
+    from train.bench.unsupervised import METHODS, measure_step
+    from train.methods.unsupervised import UnsupervisedSettings
+    from train.run import method_settings
+
+    steps = []
+    for method in METHODS:
+        chosen = method_settings(method, settings, changes)
+        assert isinstance(chosen, UnsupervisedSettings)
+        print(f"measuring {method}", file=sys.stderr, flush=True)
+        steps.append(asdict(measure_step(method, chosen)))
+    _print_steps(
+        "A training step without labels",
+        steps,
+        "bare: forward, backward and AdamW of the network with one classifier, its batch ready. "
+        "The clustering of an epoch is left out.",
+        as_json,
+    )
+
+
+def _print_steps(title: str, steps: list[dict[str, Any]], note: str, as_json: bool) -> None:
     if as_json:
         print_values({"steps": steps}, as_json)
         return
-    table = Table(title="A training step of DG-Net", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for name in steps[0]:
         table.add_column(name)
     for step in steps:
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in step.values()))
     Console().print(table)
-    Console().print(
-        "bare: one forward and backward pass of each network on as many images as in the step, "
-        "one after the other. hours: 100,000 steps. Memory: GiB at its peak, of a GPU only.",
-        highlight=False,
-    )
+    Console().print(note, highlight=False)
 
 
 def _print(measured: dict[str, Any]) -> None:
