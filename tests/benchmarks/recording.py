@@ -28,6 +28,9 @@ from pipeline.store import TrackRow
 from tests.programs import camtrail
 
 
+RUN = "0" * 26  # of messages that no worker numbered
+
+
 def record(site: FilePath, out: FilePath) -> None:
     """Runs a ``site.yaml`` of files to their end, and records what its cameras said."""
     camtrail("run", site, "--until-end", "--no-viewer")
