@@ -502,3 +502,12 @@ def test_who_has_lost_the_store_writes_nothing_more(url: str) -> None:
         second.commit(batch(update(1, 2)))
         assert second.counts().updates == 2
         assert second.identity(1).summary.name is None
+
+
+def test_the_gallerys_lists_are_those_of_its_encoder(url: str) -> None:
+    with Store.open(url) as store:
+        store.commit(batch(update(1), outcome=Outcome(START, lists="sorted so")))
+        store.commit(batch(update(1, 2)))
+        assert store.snapshot().lists == "sorted so"
+        store.change_encoder("e" * 32)
+        assert store.snapshot().lists == ""
