@@ -27,7 +27,6 @@ from pipeline.replay.tracklets import whole_tracklets
 from pipeline.store import TrackRow
 from tests.programs import camtrail
 
-
 RUN = "0" * 26  # of messages that no worker numbered
 
 
