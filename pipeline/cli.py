@@ -228,6 +228,22 @@ def show(
     people.show_identity(_load(site), identity, as_json=json)
 
 
+@app.command(epilog="Example: camtrail topology site.yaml --html ground.html")
+def topology(
+    site: SiteFile = DEFAULT_SITE,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw it into this page, too.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show the ways between the cameras and how long they take, which views share their ground, and
+    where in each picture people come and go: what site.yaml says, and what was learned.
+    """
+    from pipeline.topology import show_topology
+
+    show_topology(_load(site), html, as_json=json)
+
+
 @app.command(epilog="Example: camtrail confirm 17 site.yaml --by Ada")
 def confirm(
     identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],

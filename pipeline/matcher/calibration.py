@@ -23,8 +23,8 @@ ENOUGH = 50  # ... until there are so many pairs
 
 OTHERS_ABOVE_ACCEPT = 0.02  # share of the pairs of two people
 OTHERS_ABOVE_NEW = 0.10
-RAISED_ABOVE_ACCEPT = 0.01  # of those recommended, raised where more of them are above
-RAISED_ABOVE_NEW = 0.05
+RAISED_ABOVE_NEW = 0.05  # where the file recommends thresholds
+_MOST_RAISED = 2.0  # bands between the two thresholds, should what is thought certain be wrong
 
 
 class Calibration:
@@ -33,8 +33,7 @@ class Calibration:
     Args:
         patience: of the thresholds.
         state: to go on from.
-        recommended: below which the thresholds never are; nor are they above by more than what
-            lies between the two, should what is thought certain be wrong.
+        recommended: below which the thresholds never are, and not far above.
     """
 
     def __init__(
@@ -70,11 +69,11 @@ class Calibration:
     def _raised(self, recommended: Thresholds) -> Thresholds:
         if self._counts.sum() < ENOUGH:
             return recommended
-        band = recommended.accept - recommended.new
+        most = _MOST_RAISED * (recommended.accept - recommended.new)
         accept, new = (
-            min(max(before, self._quantile(1 - share)), before + band)
+            min(max(before, self._quantile(1 - share)), before + most)
             for before, share in (
-                (recommended.accept, RAISED_ABOVE_ACCEPT),
+                (recommended.accept, OTHERS_ABOVE_ACCEPT),
                 (recommended.new, RAISED_ABOVE_NEW),
             )
         )

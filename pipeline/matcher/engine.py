@@ -29,6 +29,7 @@ from pipeline.matcher.presence import (
     Standing,
     Timeline,
     Visit,
+    beside,
     standing,
 )
 from pipeline.matcher.repair import MOST, REPAIR_SECONDS, find_repairs, look_back, regroup
@@ -379,8 +380,8 @@ class Engine:
         known = list(begun)
         for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
             for other in known:
-                # Two views may overlap though nobody said so: not certain enough to raise.
-                certain = self._recommended is None or tracklet.key.camera == other.key.camera
+                # Two views may overlap though nobody said so, and two boxes be on one person.
+                certain = self._recommended is None or beside(tracklet.visit, other.visit)
                 apart = standing(tracklet.visit, other.visit, self.topology)
                 if certain and apart is Standing.IMPOSSIBLE:
                     self._calibration.learn(tracklet, other)

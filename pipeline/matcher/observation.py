@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.matcher.presence import CLOCK_TOLERANCE, CONTINUATION_SECONDS
+from pipeline.matcher.presence import (
+    CLOCK_TOLERANCE,
+    CONTINUATION_SECONDS,
+    HANDOVER_SECONDS,
+    Visit,
+)
 from pipeline.matcher.scoring import MARGIN, Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 
 _REACH = 3600.0  # seconds back to a visit before
+_TOGETHER = 1.0  # seconds in view at once
 
 
 def observe(
     topology: Topology, known: Sequence[Tracklet], new: Sequence[Tracklet], thresholds: Thresholds
 ) -> None:
-    """Learns how those of ``new`` came.
+    """Learns how those of ``new`` came and went, and with whom they were in view.
 
     Args:
         known: decided tracklets, ``new`` among them.
@@ -25,6 +31,8 @@ def observe(
     by_end = sorted(known, key=lambda t: (t.visit.end, t.key))
     for tracklet in new:
         _learn_way(topology, by_end, tracklet, thresholds)
+        _learn_doors(topology, known, tracklet)
+        _learn_company(topology, known, tracklet, thresholds)
 
 
 def _learn_way(
@@ -45,6 +53,46 @@ def _learn_way(
             topology.ways.learn(other.key.camera, visit.camera, gap, own=False)
         elif _certain(tracklet, thresholds):
             topology.ways.learn(other.key.camera, visit.camera, gap, own=True)
+
+
+def _learn_doors(topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet) -> None:
+    """Where it came and where it went, unless it was lost there and found again."""
+    visit, own = tracklet.visit, _identity(tracklet)
+    others = [t.visit for t in known if t.key.camera == visit.camera and _identity(t) == own]
+    if visit.first_box is not None and not any(_goes_on(o, visit) for o in others):
+        topology.doors.learn(visit.camera, visit.first_box, entry=True)
+    if visit.last_box is not None and not any(_goes_on(visit, o) for o in others):
+        topology.doors.learn(visit.camera, visit.last_box, entry=False)
+
+
+def _goes_on(before: Visit, after: Visit) -> bool:
+    """Whether the one is found again where the other was lost."""
+    return before is not after and (
+        before.end - HANDOVER_SECONDS <= after.start <= before.end + CONTINUATION_SECONDS
+    )
+
+
+def _learn_company(
+    topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
+) -> None:
+    """Whether one of those who were in another view at the time looked like this one."""
+    if tracklet.embedding is None or not tracklet.telling:
+        return
+    alike: dict[str, list[float]] = {}
+    for other in known:
+        if other is tracklet or other.embedding is None or not other.telling:
+            continue
+        if min(tracklet.visit.end, other.visit.end) - _later_start(tracklet, other) >= _TOGETHER:
+            similarity = float(tracklet.embedding @ other.embedding)
+            alike.setdefault(other.key.camera, []).append(similarity)
+    for camera, similarities in sorted(alike.items()):
+        best, *rest = sorted(similarities, reverse=True)
+        double = best >= thresholds.accept and not (rest and best - rest[0] < MARGIN)
+        topology.company.learn(tracklet.key.camera, camera, double=double)
+
+
+def _later_start(one: Tracklet, other: Tracklet) -> float:
+    return max(one.visit.start, other.visit.start)
 
 
 def _another_visit(before: Tracklet, after: Tracklet, topology: Topology) -> bool:

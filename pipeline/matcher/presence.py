@@ -84,6 +84,14 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
     return Standing.POSSIBLE if first.ended else Standing.WAIT
 
 
+def beside(a: Visit, b: Visit) -> bool:
+    """Whether two tracklets are in one picture in boxes that do not touch."""
+    if a.camera != b.camera or a.last_box is None or b.last_box is None:
+        return False
+    corner = np.maximum(a.last_box[:2], b.last_box[:2])
+    return bool((np.minimum(a.last_box[2:], b.last_box[2:]) <= corner).any())
+
+
 def compatible(a: Visit, b: Visit, topology: Topology) -> bool:
     """Whether two tracklets may be one person now, by their times and the shortest way."""
     possible = standing(a, b, topology) is Standing.POSSIBLE

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 
 from pipeline.config import Topology as Declared
+from pipeline.matcher.company import Company
+from pipeline.matcher.doors import Doors
 from pipeline.matcher.ways import Support, Ways
 
 
@@ -15,12 +17,14 @@ class Topology:
 
     Attributes:
         ways: how people were seen to go.
+        doors: where in each picture they come and go.
+        company: which views were seen to share their ground.
     """
 
     def __init__(self, declared: Declared) -> None:
         self._overlap = {frozenset(pair) for pair in declared.overlap}
         self._transit = {(t.from_, t.to): t.seconds for t in declared.transit}
-        self.ways = Ways()
+        self.ways, self.doors, self.company = Ways(), Doors(), Company()
 
     @property
     def has_transit(self) -> bool:
@@ -34,7 +38,12 @@ class Topology:
 
     def exclusive(self, a: str, b: str) -> bool:
         """Whether nobody can be in both at the same time (in one camera: be two tracklets)."""
-        return a == b or frozenset((a, b)) not in self._overlap
+        pair = frozenset((a, b))
+        return a == b or not (pair in self._overlap or pair in self.company.shared)
+
+    def declared(self, a: str, b: str) -> bool:
+        """Whether `site.yaml` says that two cameras see the same ground."""
+        return frozenset((a, b)) in self._overlap
 
     def transit(self, origin: str, destination: str) -> tuple[float, float] | None:
         """The shortest and longest usual way in seconds; None where nothing is declared."""
@@ -47,9 +56,16 @@ class Topology:
     @property
     def state(self) -> str:
         """What was learned, as text, to go on from after a restart."""
-        return json.dumps({"ways": self.ways.state}, separators=(",", ":"))
+        learned = {
+            "ways": self.ways.state,
+            "doors": self.doors.state,
+            "company": self.company.state,
+        }
+        return json.dumps(learned, separators=(",", ":"))
 
     def resume(self, state: str) -> None:
         """Goes on from a former ``state``; '' is the beginning."""
         learned = json.loads(state) if state else {}
         self.ways = Ways.of(learned.get("ways", {}))
+        self.doors = Doors.of(learned.get("doors", {}))
+        self.company = Company.of(learned.get("company", {}))

@@ -44,8 +44,9 @@ def test_all_commands_are_there() -> None:
         "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget",
         "identities", "inference", "init", "matcher", "merge", "notify run", "notify status",
         "notify test", "record", "recorder", "rename", "replay", "run", "show", "simulate", "split",
-        "staff", "tokens add", "tokens list", "tokens revoke", "tune", "undo", "users add",
-        "users list", "users password", "users remove", "users role", "viewer", "watch", "worker",
+        "staff", "tokens add", "tokens list", "tokens revoke", "topology", "tune", "undo",
+        "users add", "users list", "users password", "users remove", "users role", "viewer",
+        "watch", "worker",
     } == COMMANDS  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def test_what_a_user_did_wrong_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert "no such file; `camtrail init` writes one" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["identities", "show 1", "evaluate --truth ."])
+@pytest.mark.parametrize("command", ["identities", "show 1", "topology", "evaluate --truth ."])
 def test_commands_that_read_a_store_say_that_there_is_none(tmp_path: Path, command: str) -> None:
     write_site(tmp_path)
     (tmp_path / "gate.gt.txt").write_text("1,1,0,0,5,5,1\n")

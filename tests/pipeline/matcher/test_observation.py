@@ -14,9 +14,9 @@ from pipeline.config import Topology as Declared
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
-from pipeline.records import Envelope
+from pipeline.records import Envelope, TrackletKey
 from pipeline.store import Batch, Store
-from tests.pipeline.matcher.synthetic import Script, Walk, engine, people
+from tests.pipeline.matcher.synthetic import Script, Walk, engine, people, run_id
 
 SECONDS = 240.0
 
@@ -61,6 +61,38 @@ def test_the_way_that_people_take_is_learned() -> None:
     usual, early = (topology.support("a", "b", gap) for gap in (12.0, 6.0))
     assert usual.seen > 2 * usual.expected
     assert early.seen < early.expected
+
+
+def two_views(seed: int = 3) -> list[Envelope]:
+    """People whom a and b show at once, and others whom c shows at the same time."""
+    rng = np.random.default_rng(seed)
+    walks: dict[str, list[Walk]] = {"a": [], "b": [], "c": []}
+    for person, look in enumerate(people(30, rng, alike=0.2)):
+        start = 2.0 + 7 * person
+        for camera, late in (("a", 0.0), ("b", 1.0)):
+            seen = start + late, start + late + 5
+            walks[camera].append(Walk(person, camera, *seen, look, noise=0.1))
+        (other,) = people(1, rng)
+        walks["c"].append(Walk(100 + person, "c", start, start + 5, other, noise=0.1))
+    streams = [Script(c, own, SECONDS).envelopes() for c, own in walks.items()]
+    return [m for at_once in itertools.zip_longest(*streams) for m in at_once if m is not None]
+
+
+def test_views_of_the_same_ground_are_found_though_nobody_declared_them() -> None:
+    target = engine()
+    before, after = {}, {}
+    for message in two_views():
+        found = before if not target.topology.company.shared else after
+        for verdict in target.take([message]).outcome.verdicts:
+            if verdict.assignment is not None:
+                found[verdict.key] = verdict.assignment.identity
+    assert target.topology.company.shared == {frozenset("ab")}
+    assert not target.topology.exclusive("a", "b")
+    assert target.topology.exclusive("a", "c")
+    late = {key: identity for key, identity in after.items() if key.track > 20}
+    for key, identity in late.items():
+        if key.camera == "a":
+            assert late[TrackletKey("b", run_id("b"), key.track)] == identity
 
 
 def test_a_restart_forgets_nothing_of_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config import Matcher, Transit
 from pipeline.config import Topology as Declared
-from pipeline.matcher.presence import Fit, Standing, Timeline, Visit, standing
+from pipeline.matcher.presence import Fit, Standing, Timeline, Visit, beside, standing
 from pipeline.matcher.scoring import Thresholds, terms
 from pipeline.matcher.topology import Topology
 from pipeline.records import Path, TrackletKey
@@ -137,3 +137,19 @@ def test_thresholds_come_from_the_configuration_then_the_encoder() -> None:
     assert of(0.8, None, 0.7, 0.4) == (0.8, 0.4)
     assert of(0.3, None, 0.7, 0.4) == (0.3, 0.3)
     assert of(None, 0.9, 0.7, 0.4) == (0.9, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [((200, 0, 240, 100), True), ((30, 0, 70, 100), False), ((0, 120, 40, 220), True)],
+)
+def test_two_are_beside_each_other_where_their_boxes_do_not_touch(
+    other: tuple[int, ...], expected: bool
+) -> None:
+    one, two = (Visit(TrackletKey("a", "r", track), 0.0, 5.0) for track in (1, 2))
+    one.last_box = np.array((0, 0, 40, 100), np.float32)
+    assert not beside(one, two)  # nothing is known of the other's box
+    two.last_box = np.array(other, np.float32)
+    assert beside(one, two) is expected
+    elsewhere = Visit(TrackletKey("b", "r", 3), 0.0, 5.0, last_box=two.last_box)
+    assert not beside(one, elsewhere)
