@@ -38,8 +38,12 @@ class Memory(nn.Module):
     @torch.no_grad()
     def follow(self, places: Tensor, rows: Tensor) -> None:
         """Call with embeddings (N, D) of the images at ``places`` (N,); only their direction
-        counts."""
-        self.rows[places] = self.rows[places].lerp(unit_rows(rows), 1 - self._momentum)
+        counts, and of an image that comes twice the last one."""
+        # A GPU would let either of the two win, another one after a restart.
+        last = {place: number for number, place in enumerate(places.tolist())}
+        chosen = torch.tensor(list(last.values()), device=rows.device)
+        seen = places[chosen]
+        self.rows[seen] = self.rows[seen].lerp(unit_rows(rows[chosen]), 1 - self._momentum)
 
 
 class Partners(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 from reid_models import load_encoder
+from tests.train.loop.test_processes import torchrun
 from tests.train.loop.toy import stop_after
 from tests.train.methods.blind import CLUSTERING, same, shuffled, weights
 from tests.train.methods.small import SMALL
@@ -41,7 +44,7 @@ def data(market: Path, tmp_path: Path) -> DataSet:
 
 def settings(folder: Path, *changes: str) -> GclSettings:
     own = [f"warm_up={folder / 'warm.safetensors'}", f"structure={folder / 'maps'}"]
-    own += ["epochs=2", "generator_epochs=1", "steps=2"]
+    own += ["epochs=2", "generator_epochs=1", "steps=1"]
     chosen = method_settings("gcl", changes=[*SMALL, *CLUSTERING, *SIZES, *own, *changes])
     assert isinstance(chosen, GclSettings)
     return chosen
@@ -122,7 +125,7 @@ def test_the_discriminator_sees_real_images_as_often_as_made_ones(
     wanted = 0.0
     for kind in (made.own, made.new, made.cycle):
         for real, fake in zip(method._judge(batch.images[:, :3]), method._judge(kind), strict=True):
-            wanted += float((real - 1).square().mean() + fake.square().mean())
+            wanted += ((real - 1).square().mean() + fake.square().mean()).item()
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
@@ -172,9 +175,13 @@ def test_the_memory_holds_what_was_seen(data: DataSet, tmp_path: Path) -> None:
     assert set(changed) == set(batch.indices.tolist())
 
 
-def test_a_run(data: DataSet, tmp_path: Path) -> None:
-    out = tmp_path / "run"
+def test_a_run(data: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In which one image lacks a map."""
+    missing, out = data.train[0].path.stem, tmp_path / "run"
+    (tmp_path / "maps" / "090" / f"{missing}.png").unlink()
     result = train_encoder("gcl", data, out, settings(tmp_path, "pictures=2"), seed=1)
+    said = capsys.readouterr().err
+    assert f"1 of the 48 images have no structure maps, such as {missing}.jpg" in said
     names = {"loss", "image", "code", "adversarial", "view", "view_image", "view_memory"}
     names |= {"discriminator", "penalty", "clusters", "clustered"}
     names |= set(cluster_quality([1], np.array([0])))
@@ -211,6 +218,23 @@ def test_goes_on_bit_for_bit(data: DataSet, tmp_path: Path) -> None:
     resumed = train_encoder("gcl", data, tmp_path / "part", chosen, seed=3, resume=True)
     assert [e["losses"] for e in resumed["epochs"]] == [e["losses"] for e in unbroken["epochs"]]
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "part"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_encoder(market: Path, data: DataSet, tmp_path: Path) -> None:
+    """The second one waits for what the first one writes between the steps."""
+    out = tmp_path / "run"
+    own = [f"warm_up={tmp_path / 'warm.safetensors'}", f"structure={tmp_path / 'maps'}"]
+    own += ["epochs=1", "generator_epochs=1", "steps=2"]
+    changes = [*SMALL, *CLUSTERING, *SIZES, *own]
+    options = [word for change in changes for word in ("--set", change)]
+    command = ["gcl", "--data", f"folder:{market}", "--out", out, *options, "--json"]
+    done = torchrun("--no-python", Path(sys.executable).parent / "camtrail-train", *command)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((out / "run.json").read_text())
+    assert result["processes"] == 2
+    assert json.loads(done.stdout) == result["metrics"]
+    assert done.stderr.count("step 2 of 2") == 1
 
 
 def test_a_generator_is_warmed_up_once(data: DataSet, tmp_path: Path) -> None:
@@ -254,19 +278,10 @@ def test_weights_in_place_of_an_encoder(data: DataSet, tmp_path: Path) -> None:
         f"weights={tmp_path / 'warm.safetensors'}",
         "arguments.dimension=32",
         "epochs=1",
+        "generate=false",
     )
     train_encoder("gcl", data, tmp_path / "run", chosen)
     assert load_encoder(tmp_path / "run" / "encoder.safetensors", "cpu").description.dimension == 32
-
-
-def test_images_without_maps_are_told_of(
-    data: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    missing = data.train[0].path.stem
-    (tmp_path / "maps" / "090" / f"{missing}.png").unlink()
-    train_encoder("gcl", data, tmp_path / "run", settings(tmp_path, "epochs=1"))
-    said = capsys.readouterr().err
-    assert f"1 of the 48 images have no structure maps, such as {missing}.jpg" in said
 
 
 def bad(data: DataSet, tmp_path: Path, says: str, *changes: str) -> None:

@@ -28,6 +28,13 @@ def test_rows_follow_by_equation_5_5() -> None:
     assert not list(memory.parameters())
 
 
+def test_of_two_sights_the_last_counts() -> None:
+    memory = Memory(2, 2, momentum=0.5)
+    memory.fill(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    memory.follow(torch.tensor([1, 1]), torch.tensor([[-1.0, 0.0], [0.0, 3.0]]))
+    torch.testing.assert_close(memory.rows, torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
+
+
 def test_partners() -> None:
     """Every one that can be drawn is drawn, and no other."""
     labels = torch.tensor([0, 0, 0, 1, 1, 2, -1, -1])
