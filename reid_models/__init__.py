@@ -7,11 +7,15 @@
 
 from __future__ import annotations
 
-from reid_models.description import Description, InputSpec, Similarities
-from reid_models.encoder import Encoder, load_encoder
-from reid_models.errors import EncoderError
-from reid_models.networks import build, names
-from reid_models.weights import save_encoder
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reid_models.description import Description, InputSpec, Similarities
+    from reid_models.encoder import Encoder, load_encoder
+    from reid_models.errors import EncoderError
+    from reid_models.networks import build, names
+    from reid_models.weights import save_encoder
 
 __all__ = [
     "Description",
@@ -24,3 +28,22 @@ __all__ = [
     "names",
     "save_encoder",
 ]
+
+_HOMES = {
+    "Description": "description",
+    "Encoder": "encoder",
+    "EncoderError": "errors",
+    "InputSpec": "description",
+    "Similarities": "description",
+    "build": "networks",
+    "load_encoder": "encoder",
+    "names": "networks",
+    "save_encoder": "weights",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Loads what is asked for: torch takes seconds and half a gigabyte, and not all need it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -22,7 +22,6 @@ from pipeline.camera.preview import PreviewSender
 from pipeline.camera.source import Source, open_source
 from pipeline.camera.track import PersonTracker
 from pipeline.camera.tracklets import Tracklets
-from pipeline.inference import threads
 from pipeline.inference.networks import CropEncoder, open_networks
 from pipeline.inference.pool import DetectorPool, PersonDetector
 from pipeline.inference.shared.client import StoppedError
@@ -78,12 +77,10 @@ def _watch(
     former: Progress | None,
     stop: threading.Event,
 ) -> None:
-    mine = threads.share(len(site.cameras))
-    threads.apply(mine)
     with (
         closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source,
         closing(PreviewSender(site, camera, publisher.run)) as preview,
-        open_networks(site, camera, mine, stop) as networks,
+        open_networks(site, camera, stop) as networks,
     ):
         detector, encoder = networks.detector, networks.encoder
         Worker(site, camera, source, detector, encoder, publisher, former, preview).run(stop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,11 @@ import torch
 from pipeline import config
 from pipeline.errors import CamtrailError
 from pipeline.inference.letterbox import Letterbox
-from pipeline.inference.suppression import suppress
+from pipeline.inference.suppression import MAX_PERSONS, suppress
 from pipeline.inference.weights import load_weights
 from pipeline.records import Detections, FloatArray, Image
 
 PERSON = "person"
-MAX_PERSONS = 300
 _MOST = 8  # networks at once; each holds its pictures and layers in memory
 
 
@@ -60,6 +59,11 @@ class Detector:
     def at_once(self) -> int:
         """How many calls of `detect` at a time keep the device at work."""
         return min(torch.get_num_threads(), _MOST) if self.device == "cpu" else 1
+
+    def share(self, networks: int) -> Callable[[], None]:
+        """What each of so many threads that call `detect` at a time has to call first."""
+        threads = max(1, torch.get_num_threads() // networks)
+        return lambda: torch.set_num_threads(threads)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The persons in each picture, at least as sure as the configured confidence.

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline import config
-from pipeline.inference.detector import Detector
-from pipeline.inference.encoder import EncoderRuntime
+from pipeline.inference import threads
 from pipeline.inference.pool import PersonDetector
 from pipeline.inference.shared.client import Client, SharedDetector, SharedEncoder
 from pipeline.records import FloatArray, Image
@@ -34,17 +33,22 @@ class Networks:
 
 
 @contextlib.contextmanager
-def open_networks(
-    site: config.Site, camera: str, threads: int, stop: threading.Event
-) -> Iterator[Networks]:
-    """Those that ``inference`` in ``site.yaml`` chooses.
+def open_networks(site: config.Site, camera: str, stop: threading.Event) -> Iterator[Networks]:
+    """Those that ``inference`` in ``site.yaml`` chooses; limits the threads of this process.
 
     Raises:
         CamtrailError: detector or encoder cannot be used.
         StoppedError: ``stop`` was set while there was no inference process.
     """
     if site.inference == "shared":
+        threads.apply_without_networks()
         with contextlib.closing(Client(site, camera, stop)) as client:
             yield Networks(SharedDetector(client), SharedEncoder(client, site.encoder.batch))
     else:
-        yield Networks(Detector(site.detector), EncoderRuntime(site.encoder, threads))
+        # Only here: who shares the networks of another process does not load torch.
+        from pipeline.inference.detector import Detector
+        from pipeline.inference.encoder import EncoderRuntime
+
+        mine = threads.share(len(site.cameras))
+        threads.apply(mine)
+        yield Networks(Detector(site.detector), EncoderRuntime(site.encoder, mine))

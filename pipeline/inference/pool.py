@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
-
-import torch
 
 from pipeline.records import Detections, Image
 
@@ -20,6 +18,10 @@ class PersonDetector(Protocol):
 
     @property
     def at_once(self) -> int: ...
+
+    def share(self, networks: int) -> Callable[[], None]:
+        """What each of so many threads calls first, to have its part of the processor."""
+        ...
 
     def detect(self, images: Sequence[Image]) -> list[Detections]: ...
 
@@ -42,12 +44,9 @@ class DetectorPool:
 
     def __init__(self, detector: PersonDetector, live: bool) -> None:
         self._detector = detector
-        threads = torch.get_num_threads()
         networks = 1 if live else detector.at_once
         self.ahead = 0 if live else networks
-        self._threads = ThreadPoolExecutor(
-            networks, "detect", torch.set_num_threads, (max(1, threads // networks),)
-        )
+        self._threads = ThreadPoolExecutor(networks, "detect", detector.share(networks))
 
     def begin(self, images: Sequence[Image]) -> Future[list[Detections]]:
         """`Detector.detect` of the pictures, as soon as a network is free."""

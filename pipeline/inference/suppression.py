@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from pipeline.records import FloatArray
 
+MAX_PERSONS = 300  # in one picture
+
 Indices = npt.NDArray[np.intp]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 import cv2
-import torch
 
 
 def share(cameras: int) -> int:
@@ -22,5 +21,12 @@ def apply(threads: int) -> None:
 
     onnxruntime is told when a session is made, FFmpeg when a capture is opened.
     """
+    import torch  # half a gigabyte, which those who only share networks do without
+
     torch.set_num_threads(threads)
+    apply_without_networks()
+
+
+def apply_without_networks() -> None:
+    """Limits a process that runs none: OpenCV to the caller's own thread."""
     cv2.setNumThreads(0)

@@ -11,7 +11,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -19,7 +19,6 @@ import numpy as np
 
 from pipeline import config
 from pipeline.errors import CamtrailError
-from pipeline.inference.detector import MAX_PERSONS
 from pipeline.inference.letterbox import Letterbox
 from pipeline.inference.shared.address import make_socket, short_path
 from pipeline.inference.shared.messages import (
@@ -35,6 +34,7 @@ from pipeline.inference.shared.messages import (
     unpack,
 )
 from pipeline.inference.shared.region import Region, make_region
+from pipeline.inference.suppression import MAX_PERSONS
 from pipeline.records import Detections, FloatArray, Image
 from pipeline.telemetry import get_logger
 from reid_models.preprocess import resize
@@ -252,6 +252,10 @@ class SharedDetector:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    def share(self, networks: int) -> Callable[[], None]:
+        """As `Detector.share`; there is nothing to share here."""
+        return lambda: None
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """As `Detector.detect`."""

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pipeline import config
 from pipeline.errors import CamtrailError
-from pipeline.inference.detector import MAX_PERSONS
 from pipeline.inference.shared.address import folder, make_socket, short_path
 from pipeline.inference.shared.messages import (
     MAX_BYTES,
@@ -31,6 +30,7 @@ from pipeline.inference.shared.messages import (
 from pipeline.inference.shared.networks import SharedNetworks
 from pipeline.inference.shared.region import Region
 from pipeline.inference.shared.waiting import Job, Load, Waiting
+from pipeline.inference.suppression import MAX_PERSONS
 from pipeline.records import FloatArray, Image
 from pipeline.telemetry import get_logger
 

@@ -271,7 +271,7 @@ def test_an_error_of_the_detector_ends_the_worker_and_loses_no_frame(
     yard: Yard, monkeypatch: pytest.MonkeyPatch, picture: int
 ) -> None:
     numbered(yard.folder / "gate.mp4", 12)
-    monkeypatch.setattr("pipeline.inference.networks.Detector", FailsAt)
+    monkeypatch.setattr("pipeline.inference.detector.Detector", FailsAt)
     FailsAt.left = picture
     with yard.open(FILE) as committer:
         with pytest.raises(CamtrailError, match="the graphics card is gone"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +19,7 @@ import torch
 
 from pipeline import config
 from pipeline.errors import CamtrailError
-from pipeline.inference.detector import MAX_PERSONS, Detector
+from pipeline.inference.detector import Detector
 from pipeline.inference.encoder import EncoderRuntime
 from pipeline.inference.networks import open_networks
 from pipeline.inference.shared import server as module
@@ -36,6 +38,7 @@ from pipeline.inference.shared.messages import (
 from pipeline.inference.shared.networks import SharedNetworks
 from pipeline.inference.shared.region import make_region
 from pipeline.inference.shared.server import MAX_FAILURES, NetworksFailedError, Server, only_one
+from pipeline.inference.suppression import MAX_PERSONS
 from pipeline.records import Detections, FloatArray, Image
 from tests.pipeline.bus.samples import wait_for
 
@@ -137,7 +140,7 @@ def test_results_are_to_the_bit_those_of_a_cameras_own_networks(
     detector, encoder = Detector(site.detector), EncoderRuntime(site.encoder, 1)
     images, crops = pictures(9), pictures(13, seed=4)
     never = threading.Event()
-    with open_networks(site, "gate", 1, never) as one, open_networks(site, "hall", 1, never) as two:
+    with open_networks(site, "gate", never) as one, open_networks(site, "hall", never) as two:
         assert (one.encoder.fingerprint, one.encoder.line) == (encoder.fingerprint, encoder.line)
         for networks in (one, two):
             for found, image in zip(networks.detector.detect(images), images, strict=True):
@@ -146,6 +149,11 @@ def test_results_are_to_the_bit_those_of_a_cameras_own_networks(
             assert embeddings.dtype == np.float32
             np.testing.assert_array_equal(embeddings, encoder.embed(crops))
             assert networks.encoder.embed([]).shape == (0, encoder.dimension)
+
+
+def test_a_worker_that_shares_networks_loads_no_torch() -> None:
+    code = "import sys, pipeline.camera.worker; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_pictures_of_several_cameras_go_together_and_come_back_to_whom_they_belong(
