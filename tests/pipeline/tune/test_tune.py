@@ -74,10 +74,18 @@ def test_bad_thresholds_are_found_and_better_ones_named(
     assert result["pays"]
     assert result["gain"] > 0.05
     assert result["setting"]["accept"] < 0.88
-    run([f for f, _ in found], [t for _, t in found], trials=8, jobs=1, as_json=False)
+
+
+def test_what_is_found_is_told_with_the_lines_for_the_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = sites(tmp_path, (2, 3), **TOO_STRICT)
+    run([f for f, _ in found], [t for _, t in found], trials=2, jobs=1, as_json=False)
     told = capsys.readouterr().out
+    best = tune(found, trials=2).setting
+    assert best is not None
     assert "site3" in told
-    assert f"matcher: {{accept: {result['setting']['accept']}, " in told
+    assert f"matcher: {{accept: {best.accept}, new: {best.new}, patience: {best.patience}}}" in told
 
 
 def test_two_processes_find_the_same_as_one(tmp_path: Path) -> None:
