@@ -21,7 +21,7 @@ from pipeline.records import FloatArray
 
 Rows = npt.NDArray[np.int64]
 
-RECALL = 0.995  # of the trials, which the number of lists that are looked into must reach
+RECALL = 0.99  # of the trials, which the number of lists that are looked into must reach
 
 _POINTS = 32  # embeddings behind each centre that is learned, at most
 _FEWEST = 8  # embeddings a centre stands for, at least: it must show nobody in particular
