@@ -228,6 +228,21 @@ def show(
     people.show_identity(_load(site), identity, as_json=json)
 
 
+@app.command(epilog="Example: camtrail explain gate/01JG.../4 site.yaml")
+def explain(
+    tracklet: Annotated[
+        str, typer.Argument(metavar="KEY", help="CAMERA/RUN/TRACK, as `camtrail show --json` has.")
+    ],
+    site: SiteFile = DEFAULT_SITE,
+    json: AsJson = False,
+) -> None:
+    """Show what each decision on a tracklet was made of, and how sure it was."""
+    from pipeline import correct, people
+
+    (key,) = correct.parse_keys([tracklet])
+    people.explain(_load(site), key, as_json=json)
+
+
 @app.command(epilog="Example: camtrail topology site.yaml --html ground.html")
 def topology(
     site: SiteFile = DEFAULT_SITE,

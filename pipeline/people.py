@@ -15,6 +15,7 @@ from rich.table import Table
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.output import duration, local_time, plain, print_json
+from pipeline.records import TrackletKey
 from pipeline.store import IdentitySummary, Store, Visit
 
 _AGO = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
@@ -79,6 +80,37 @@ def show_identity(site: Site, identity: int, *, as_json: bool) -> None:
         print_json({**plain(detail.summary), "visits": visits})
         return
     _print_visits(detail.summary, rows)
+
+
+def explain(site: Site, key: TrackletKey, *, as_json: bool) -> None:
+    """Prints every decision on a tracklet with what it was made of.
+
+    Raises:
+        CamtrailError: nothing was decided on it.
+    """
+    with Store.open(site.store_url, read_only=True, crops=site.crops_dir) as store:
+        decisions = store.decisions(key)
+    if not decisions:
+        raise CamtrailError(f"{key}: no such tracklet, or nothing was decided on it")
+    if as_json:
+        print_json({"tracklet": str(key), "decisions": decisions})
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("when", "identity", "because", "score", "next best", "confidence"):
+        table.add_column(column)
+    for decided in decisions:
+        identity = "undecided" if decided.identity is None else str(decided.identity)
+        former = "" if decided.former is None else f" (was {decided.former})"
+        parts = " ".join(f"{name} {value:+.3f}" for name, value in decided.terms.items())
+        table.add_row(
+            local_time(decided.time),
+            f"{identity}{former}",
+            f"{decided.rule or decided.decision}{': ' if parts else ''}{parts}",
+            f"{sum(decided.terms.values()):.3f}" if parts else "",
+            "" if math.isnan(decided.runner_up) else f"{decided.runner_up:.3f}",
+            "" if math.isnan(decided.confidence) else f"{decided.confidence:.0%}",
+        )
+    Console().print(table)
 
 
 def parse_time(text: str, now: float, option: str) -> float:

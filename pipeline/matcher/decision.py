@@ -23,7 +23,14 @@ from pipeline.matcher.presence import (
     Timeline,
     standing,
 )
-from pipeline.matcher.scoring import CONTINUATION_BONUS, MARGIN, MOST_FOR, Thresholds, terms
+from pipeline.matcher.scoring import (
+    CONTINUATION_BONUS,
+    MARGIN,
+    MOST_FOR,
+    Thresholds,
+    confidence,
+    terms,
+)
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey
@@ -63,6 +70,11 @@ class Choice:
     option: Option | None
     runner_up: Option | None
     rule: str
+
+    def confidence(self, thresholds: Thresholds) -> float:
+        """How likely it is right, in [0, 1]: see `pipeline.matcher.scoring.confidence`."""
+        own = None if self.option is None else self.option.score
+        return confidence(own, None if self.runner_up is None else self.runner_up.score, thresholds)
 
     def doubt(self, thresholds: Thresholds) -> float | None:
         """How nearly it was decided otherwise, in (0, 1]: 1 on the line between two answers, less

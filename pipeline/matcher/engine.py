@@ -39,6 +39,7 @@ from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.watermark import Watermark
 from pipeline.records import Envelope, TrackletKey, TrackletUpdate
 from pipeline.store import (
+    CONFIDENCE,
     Batch,
     Holding,
     Outcome,
@@ -206,7 +207,11 @@ class Engine:
             choice.tracklet,
             None if option is None else option.identity,
             self.now,
-            {"rule": choice.rule, **(option.terms if option else {})},
+            {
+                "rule": choice.rule,
+                **(option.terms if option else {}),
+                CONFIDENCE: choice.confidence(self.thresholds),
+            },
             Evidence(
                 math.nan if option is None else option.similarity,
                 math.nan if runner_up is None else runner_up.similarity,

@@ -27,6 +27,11 @@ DOUBT = 1.0  # visits as expected by chance that weigh as much as what was thoug
 CONTINUATION_BONUS = 0.10  # at most, begins where a track of the same camera just broke off
 _CONTINUATION_OFFSET = 1.0  # heights of the box beyond which it does not
 
+# Fitted on the decisions of simulated sites (see tests/benchmarks/confidence.py):
+LOG_ODDS = -0.77  # of one identity against somebody new, in the middle between the thresholds
+STEEPNESS = 3.66  # by how much they grow over what lies between the two
+CERTAIN = 0.91  # of the decisions that look certain, so many are right
+
 MIN_CROPS = 3  # behind an embedding that is decided on at once
 MIN_AGE = 1.5  # seconds, or behind one of fewer crops
 
@@ -58,6 +63,26 @@ class Thresholds:
     @property
     def middle(self) -> float:
         return (self.accept + self.new) / 2
+
+
+def confidence(own: float | None, runner_up: float | None, thresholds: Thresholds) -> float:
+    """The probability that a decision is right.
+
+    The odds of each identity against somebody new grow with its score by a logistic law, in units
+    of what lies between the thresholds; those of several share what is left. Of what looks certain
+    a share is wrong all the same: an identity that already holds two people, for one.
+
+    Args:
+        own: score of the identity that was chosen; None where that is a new one.
+        runner_up: that of the next best that was possible; None where there was none.
+    """
+    band = max(thresholds.accept - thresholds.new, MARGIN)
+    odds = [
+        math.exp(LOG_ODDS + STEEPNESS * (score - thresholds.middle) / band)
+        for score in (own, runner_up)
+        if score is not None
+    ]
+    return round(CERTAIN * (1.0 if own is None else odds[0]) / (1.0 + sum(odds)), 4)
 
 
 def terms(similarity: float, fit: Fit) -> dict[str, float]:

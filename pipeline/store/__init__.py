@@ -10,10 +10,12 @@ One process writes (the matcher); any number read at the same time, also while n
 from pipeline.store.changes import Said
 from pipeline.store.embeddings import Unembedded
 from pipeline.store.rows import (
+    CONFIDENCE,
     Batch,
     CameraRecord,
     Change,
     Correction,
+    Decided,
     Holding,
     IdentityDetail,
     IdentitySummary,
@@ -34,10 +36,12 @@ from pipeline.store.snapshot import Snapshot
 from pipeline.store.store import Store
 
 __all__ = [
+    "CONFIDENCE",
     "Batch",
     "CameraRecord",
     "Change",
     "Correction",
+    "Decided",
     "Holding",
     "IdentityDetail",
     "IdentitySummary",

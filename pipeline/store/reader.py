@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ from pipeline.store.changes import history
 from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
+    CONFIDENCE,
     CameraRecord,
     Change,
+    Decided,
     IdentityDetail,
     IdentitySummary,
     Received,
@@ -35,6 +38,7 @@ from pipeline.store.schema import (
     corrections,
     crops,
     embeddings,
+    events,
     identities,
     meta,
     runs,
@@ -69,6 +73,15 @@ class Reader:
         with self._engine.connect() as connection:
             value: str | None = connection.scalar(select(meta.c.value).where(meta.c.key == key))
             return value
+
+    def decisions(self, key: TrackletKey) -> list[Decided]:
+        """All decisions on a tracklet, the first one first; none where it is unknown."""
+        t = tracklets.c
+        same = (t.camera == key.camera) & (t.run == key.run) & (t.track == key.track)
+        query = select(events).join(tracklets, t.id == events.c.tracklet).where(same)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(events.c.id)).all()
+        return [_decided(row) for row in rows]
 
     def identities(self) -> list[IdentitySummary]:
         """Everybody who has a tracklet, by number."""
@@ -335,4 +348,18 @@ def _track(camera: str, row: Any, parts: list[TrackPath]) -> TrackRow:
         times=np.concatenate([p.times for p in parts]),
         frames=np.concatenate([p.frames for p in parts]),
         boxes=np.concatenate([p.boxes for p in parts]),
+    )
+
+
+def _decided(row: Any) -> Decided:
+    reason = json.loads(row.reason)
+    return Decided(
+        time=row.time,
+        decision=row.decision,
+        identity=row.identity,
+        former=row.former,
+        rule=str(reason.pop("rule", "")),
+        confidence=float(reason.pop(CONFIDENCE, math.nan)),
+        terms={name: float(value) for name, value in reason.items()},
+        runner_up=nan(row.runner_up),
     )

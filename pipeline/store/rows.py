@@ -46,13 +46,17 @@ class RunState:
         return Position(self.run, self.number)
 
 
+CONFIDENCE = "confidence"  # what `Verdict.reason` has beside the terms of the score
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One decision with its reason.
 
     ``assignment`` is ``None`` where the tracklet lost its identity and is undecided again.
-    ``reason`` holds the terms of the score by name. ``rival`` is the identity that the tracklet
-    nearly had, ``doubt`` in (0, 1] how nearly the decision was another (None: clear enough).
+    ``reason`` holds the rule, the terms of the score by name, and `CONFIDENCE` in [0, 1]. ``rival``
+    is the identity that the tracklet nearly had, ``doubt`` in (0, 1] how nearly the decision was
+    another (None: clear enough).
     """
 
     key: TrackletKey
@@ -62,6 +66,22 @@ class Verdict:
     reason: Mapping[str, float | str]
     rival: int | None = None
     doubt: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that was taken on a tracklet at ``time``: see `Verdict`. NaN where there was
+    nothing to compare with, or nothing is said of how sure it was.
+    """
+
+    time: float
+    decision: str
+    identity: int | None
+    former: int | None
+    rule: str
+    terms: Mapping[str, float]
+    runner_up: float
+    confidence: float
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, select
 
 from pipeline.records import Path as TrackPath
 from pipeline.records import TrackletKey
-from pipeline.store import Change, Correction
+from pipeline.store import CONFIDENCE, Change, Correction
 from pipeline.store.changes import history
 from pipeline.store.packing import unpack_path
 from pipeline.store.schema import (
@@ -293,6 +293,7 @@ class Details:
         for row in self._all(query):
             reason = json.loads(row.reason)
             rule = reason.pop("rule", "")
+            reason.pop(CONFIDENCE, None)  # no part of the score
             found[row.tracklet].append(
                 Decided(
                     time=row.time,

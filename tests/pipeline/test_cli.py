@@ -41,7 +41,8 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 def test_all_commands_are_there() -> None:
     assert {
         "alive", "audit", "bench", "config", "confirm", "corrections", "crops export", "demo",
-        "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "forget",
+        "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "explain",
+        "forget",
         "identities", "inference", "init", "matcher", "merge", "notify run", "notify status",
         "notify test", "record", "recorder", "rename", "replay", "run", "show", "simulate", "split",
         "staff", "tokens add", "tokens list", "tokens revoke", "topology", "tune", "undo",

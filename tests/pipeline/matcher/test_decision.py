@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.matcher.decision import Choice, Option
 from pipeline.matcher.presence import Standing, Visit
-from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.scoring import CERTAIN, LOG_ODDS, STEEPNESS, Thresholds, confidence
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey
 
@@ -43,3 +47,34 @@ def test_doubt(chosen: float | None, runner_up: float | None, doubt: float | Non
 def test_doubt_where_one_threshold_is_all() -> None:
     choice = Choice(TRACKLET, option(0.5), None, "alike")
     assert choice.doubt(Thresholds(0.5, 0.5, 5.0)) == 1.0
+
+
+@given(
+    st.one_of(st.none(), st.floats(-1, 1.2)),
+    st.one_of(st.none(), st.floats(-1, 1.2)),
+    st.floats(0.3, 0.6),
+    st.floats(0.05, 0.3),
+)
+def test_confidence_is_that_of_its_formula(
+    own: float | None, runner_up: float | None, new: float, band: float
+) -> None:
+    found = confidence(own, runner_up, Thresholds(new + band, new, 4.0))
+    odds = [
+        math.exp(LOG_ODDS + STEEPNESS * (score - new - band / 2) / band)
+        for score in (own, runner_up)
+        if score is not None
+    ]
+    expected = (odds[0] if own is not None else 1.0) / (1 + sum(odds)) * CERTAIN
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert 0 <= found <= 1
+
+
+def test_a_rival_and_a_low_score_make_less_sure() -> None:
+    thresholds = Thresholds(0.7, 0.5, 4.0)
+    alone, lower, rivalled = (
+        confidence(own, other, thresholds)
+        for own, other in ((0.8, None), (0.65, None), (0.8, 0.78))
+    )
+    assert alone > lower
+    assert alone > rivalled
+    assert rivalled < 0.6
