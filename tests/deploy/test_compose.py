@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -71,9 +74,12 @@ def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
     assert asked == set(offered)
 
 
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(not HADOLINT, reason="needs hadolint")
 def test_hadolint_has_nothing_to_say_of_the_image() -> None:
-    hadolint = shutil.which("hadolint", path=str(ROOT / ".venv" / "bin")) or "hadolint"
-    done = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True)
+    done = subprocess.run([str(HADOLINT), DEPLOY / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
 
