@@ -10,6 +10,7 @@ import typer
 
 from train.commands.methods import Preset
 from train.commands.options import Changes, Device, Json, Seed, command_line, print_values
+from train.commands.progress import progress_bar
 
 if TYPE_CHECKING:
     from train.retrain.steps import Outcome
@@ -54,7 +55,7 @@ def retrain(
     from train.retrain.steps import retrain as go
 
     wish = Wish(site, method, settings, tuple(changes or []), since, test, seed)
-    outcome = go(wish, out, resume, device, command_line())
+    outcome = go(wish, out, resume, progress_bar, device, command_line())
     if outcome is None:  # of several processes the first has it
         return
     if promote and outcome.better:

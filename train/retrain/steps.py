@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from train.compare import Comparison, compare
 from train.comparison_page import write_comparison
 from train.data import DataSet
 from train.errors import TrainError
+from train.evaluation.embed import Progress
 from train.files import write_text
 from train.loop.accelerator import make_accelerator
 from train.loop.checkpoint import NAME as CHECKPOINT
@@ -40,6 +42,7 @@ from train.run import ENCODER, RECORD, method_settings, train_encoder
 BEGUN, FORMER, CROPS = "retrain.json", "former.safetensors", "crops"
 TRAINING, COMPARISON = "training", "comparison.json"
 METHODS = ("ice", "abmt")
+Bar = Callable[[str, int], AbstractContextManager[Progress]]  # what is done, of how many images
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Outcome:
 
 
 def retrain(
-    wish: Wish, out: Path, resume: bool, device: str = "auto", command: str = ""
+    wish: Wish, out: Path, resume: bool, bar: Bar, device: str = "auto", command: str = ""
 ) -> Outcome | None:
     """All steps that are not done yet; promotes nothing. Of several processes (torchrun) the first
     one has the outcome.
@@ -102,6 +105,7 @@ def retrain(
         wish: what is asked for.
         out: folder of the run; must be new or empty, unless ``resume``.
         resume: go on where the run stopped.
+        bar: shows how far the comparison is, from what is done and of how many images.
         device: of the encoders that are measured.
         command: noted in the training's record.
 
@@ -131,7 +135,9 @@ def retrain(
     if not accelerator.is_main_process:
         return None
     _say(accelerator, "step 3 of 3: comparing the two encoders")
-    return _compared(parted, data, out, device, wish.seed)
+    images = len(parted.query) + len(parted.gallery) or len(parted.test)
+    with bar("embedding", 2 * images) as done:
+        return _compared(parted, data, out, device, wish.seed, done)
 
 
 def promote(wish: Wish, outcome: Outcome) -> None:
@@ -224,14 +230,16 @@ def _train(
     train_encoder(wish.method, data, folder, settings, wish.seed, resume, command)
 
 
-def _compared(parted: Parted, data: DataSet, out: Path, device: str, seed: int) -> Outcome:
+def _compared(
+    parted: Parted, data: DataSet, out: Path, device: str, seed: int, done: Progress
+) -> Outcome:
     files = (out / FORMER, out / TRAINING / ENCODER)
     found: Comparison | ConsistencyComparison
     if parted.query:
-        found, judged_by = compare(*files, data, device, seed), "confirmed people"
+        found, judged_by = compare(*files, data, device, seed, done), "confirmed people"
         write_comparison(out / "comparison.html", found)
     else:
-        found = compare_consistency(*files, parted.test, data.name, device, seed)
+        found = compare_consistency(*files, parted.test, data.name, device, seed, done)
         judged_by = "tracklets"
     file = out / COMPARISON
     write_text(file, found.as_json())
