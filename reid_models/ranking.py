@@ -37,7 +37,7 @@ def jaccard_distance(features: FloatArray, k1: int = 20, k2: int = 6) -> sparse.
     """
     _check(k1, k2)
     shared = _overlap(_encoded(normalise(features), k1, k2), len(features))
-    for part in _blocks(shared.nnz, 1):
+    for part in _blocks(shared.nnz, 64):  # in small parts: at once it would be the most of memory
         shared.data[part] = np.maximum(1 - shared.data[part] / (2 - shared.data[part]), 0)
     return shared
 
@@ -194,7 +194,8 @@ def _overlap(encoded: sparse.csr_array, count: int) -> sparse.csr_array:
         for array, part in ((indices, found % total), (values, sums[found])):
             array.resize(ends[-1], refcheck=False)  # in place: a copy would be the most of memory
             array[pointers[start] :] = part
-    return sparse.csr_array((values, indices, pointers), (count, total))
+    fitting = sparse.get_index_dtype(maxval=len(values))  # one of 64 bits would double the indices
+    return sparse.csr_array((values, indices, pointers.astype(fitting)), (count, total))
 
 
 def _sums_of_minima(rows: sparse.csr_array, columns: sparse.csc_array) -> FloatArray:
