@@ -24,17 +24,16 @@ _REAL, _LSRO, _SLSR = "real images alone", "LSRO", "SLSR"
 _LOSSES = ("l1", "l1+mse", "l1+rmse", "l1+cosine")
 
 DGNET: dict[str, Training] = {
-    _BASELINE: Training("baseline", (*_SIZE, "epochs=9", "warmup_epochs=1"), keeps_checkpoint=True),
+    _BASELINE: Training("baseline", (*_SIZE, "epochs=6", "warmup_epochs=1"), keeps_checkpoint=True),
     **{
         f"DG-Net, {loss}": Training(
             "dgnet",
             (
                 "identities_per_batch=8",
-                "steps=200",
-                "epochs=20",
-                "feed_from=8",
-                "feed_ramp=2",
-                "precision=fp32",
+                "steps=100",
+                "epochs=27",
+                "feed_from=12",
+                "feed_ramp=4",
                 f"image_reconstruction={loss}",
                 f"code_reconstruction={loss}",
             ),
@@ -43,7 +42,7 @@ DGNET: dict[str, Training] = {
         for loss in _LOSSES
     },
 }
-_SHORT = (*_SIZE, "epochs=9", "features.epochs=9", "dcgan.epochs=15", "warmup_epochs=1")
+_SHORT = (*_SIZE, "epochs=6", "features.epochs=6", "dcgan.epochs=15", "warmup_epochs=1")
 SLSR: dict[str, Training] = {
     _REAL: Training("slsr", (*_SHORT, "generated=0", "noise_layer=none")),
     _LSRO: Training("slsr", (*_SHORT, "generated_labels=uniform", "noise_layer=none")),
