@@ -21,7 +21,7 @@ from pipeline.records import FloatArray
 
 Rows = npt.NDArray[np.int64]
 
-RECALL = 0.99  # of the trials, which the number of lists that are looked into must reach
+RECALL = 0.995  # of the trials, which the number of lists that are looked into must reach
 
 _POINTS = 32  # embeddings behind each centre that is learned, at most
 _FEWEST = 8  # embeddings a centre stands for, at least: it must show nobody in particular
@@ -153,13 +153,13 @@ class Lists:
         rng = np.random.default_rng(_SEED)
         count = len(order)
         number = 2 ** round(math.log2(2 * math.sqrt(count)))
-        chosen = [order[i] for i in rng.permutation(count)[: _POINTS * number]]
-        centres = _centres(former.rows(chosen), number)
+        mixed = [order[i] for i in rng.permutation(count)]
+        centres = _centres(former.rows(mixed[: _POINTS * number]), number)
         index = cls(centres, max(1, len(centres) // _LEAST_SHARE), count)
         for first in range(0, count, _WAITING):
             for embedding in former.rows(range(first, min(first + _WAITING, count))):
                 index.append(embedding)
-        index._choose_probes(former.rows(chosen[:_TRIALS]), floor)
+        index._choose_probes(former.rows(mixed[-_TRIALS:]), floor)  # no centre knows these
         return index
 
     @classmethod
