@@ -54,7 +54,7 @@ class Scatter(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """An image of a cluster; ``kind`` is right, wrong or junk, as on the other pages."""
+    """An image of a cluster; ``kind`` is right, wrong, junk or map, as on the other pages."""
 
     source: str
     kind: str
@@ -209,10 +209,11 @@ def _example(number: int, samples: Sequence[Sample], labels: IntArray, truth: In
     title = f"cluster {number + 1}: {len(own)} images"
     if known:
         title += f" of {len(known)} people"
-    return Example(title, [_picture(samples[place], most) for place in spread])
+    unknown = "junk" if (truth > 0).any() else "map"  # which has no frame
+    return Example(title, [_picture(samples[place], most, unknown) for place in spread])
 
 
-def _picture(sample: Sample, most: int) -> Picture:
-    kind = "junk" if sample.identity < 1 else "right" if sample.identity == most else "wrong"
+def _picture(sample: Sample, most: int, unknown: str) -> Picture:
+    kind = unknown if sample.identity < 1 else "right" if sample.identity == most else "wrong"
     who = f"person {sample.identity}, " if sample.identity > 0 else ""
     return Picture(data_uri(read_image(sample.path)), kind, f"{who}camera {sample.camera}")

@@ -75,5 +75,6 @@ def test_the_page(market: Path, tmp_path: Path, encoder: Encoder, known: bool) -
     assert text.count("<circle ") == 48 * (1 + known)
     assert "cluster 1: " in text or "cluster 2: " in text
     assert ("of 8 people" in text or "Nobody knows" not in text) == known
-    assert ('class="junk"' in text) == (not known)
+    assert ('class="map"' in text) == (not known)
+    assert ('class="right"' in text) == known
     assert "http" not in text.replace("http-equiv", "")
