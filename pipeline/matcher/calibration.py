@@ -9,6 +9,7 @@ recommends holds as long as the people of the site are not more alike than those
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,8 @@ ENOUGH = 50  # ... until there are so many pairs
 OTHERS_ABOVE_ACCEPT = 0.02  # share of the pairs of two people
 OTHERS_ABOVE_NEW = 0.10
 RAISED_ABOVE_NEW = 0.05  # where the file recommends thresholds
+FEW, MANY = 12, 150  # people; of fewer or more it was not measured
+CROWD = 0.2  # bands between the two thresholds, for e times as many people
 _MOST_RAISED = 2.0  # bands between the two thresholds, should what is thought certain be wrong
 
 
@@ -65,6 +68,21 @@ class Calibration:
             return self._raised(self._recommended)
         accept = self._quantile(1 - OTHERS_ABOVE_ACCEPT)
         return Thresholds(accept, self._quantile(1 - OTHERS_ABOVE_NEW), self._patience)
+
+    def among(self, people: int) -> Thresholds:
+        """As it stands where so many could be confused: recommended ones rise with the logarithm of
+        how many, as the odds that it is one of them fall.
+        """
+        if self._recommended is None:
+            return self.thresholds
+        many = math.log(min(max(people, FEW), MANY) / FEW)
+        crowd = CROWD * many * (self._recommended.accept - self._recommended.new)
+        found = self.thresholds
+        return replace(
+            found,
+            accept=max(found.accept, self._recommended.accept + crowd),
+            new=max(found.new, self._recommended.new + crowd),
+        )
 
     def _raised(self, recommended: Thresholds) -> Thresholds:
         if self._counts.sum() < ENOUGH:

@@ -392,7 +392,7 @@ class Engine:
                     self._calibration.learn(tracklet, other)
                     self._learned = True
             known.append(tracklet)
-        self.thresholds = self._calibration.thresholds
+        self.thresholds = self._calibration.among(len(self.timelines))
 
     def _apply_coming(self) -> list[Tracklet]:
         """Takes over what is known by now; the tracklets that it changed."""

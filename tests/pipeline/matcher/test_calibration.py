@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from pipeline.matcher.calibration import ENOUGH, Calibration
+from pipeline.matcher.calibration import CROWD, ENOUGH, FEW, MANY, Calibration
 from pipeline.matcher.presence import Visit
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.tracklets import Tracklet
@@ -82,6 +84,20 @@ def test_what_is_recommended_is_not_left_far_behind() -> None:
     narrow = Thresholds(accept=0.45, new=0.40, patience=4.0)
     found = Calibration(4.0, learned(0.8).state, narrow).thresholds
     assert (found.accept, found.new) == (pytest.approx(0.55), pytest.approx(0.50))
+
+
+def test_what_is_recommended_rises_with_the_people_to_be_confused() -> None:
+    calibration = Calibration(4.0, recommended=RECOMMENDED)
+    found = [calibration.among(people) for people in (0, FEW, 40, MANY, 10_000)]
+    assert found[0] == found[1] == RECOMMENDED
+    assert found[2].accept == pytest.approx(0.6 + 0.2 * CROWD * math.log(40 / FEW))
+    assert found[2].new == pytest.approx(0.4 + 0.2 * CROWD * math.log(40 / FEW))
+    assert found[1].accept < found[2].accept < found[3].accept == found[4].accept < 0.72
+
+
+def test_learned_thresholds_know_the_people_already() -> None:
+    calibration = learned(0.5)
+    assert calibration.among(150) == calibration.thresholds
 
 
 def test_few_pairs_raise_nothing() -> None:
