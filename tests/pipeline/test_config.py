@@ -117,7 +117,7 @@ def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
         (MINIMAL + "colour: red\n", "colour: unknown key; allowed here: site, data_dir, redis"),
         (
             MINIMAL + "detector: {wieghts: x.pt}\n",
-            "detector.wieghts: unknown key; allowed here: weights, confidence",
+            "detector.wieghts: unknown key; allowed here: weights, sha256",
         ),
         (
             "site: s\ncameras: {gate: {source: a.mp4, url: x}}\n",

@@ -135,7 +135,7 @@ class Programs:
 @pytest.mark.parametrize(
     ("each", "seconds"),
     [
-        pytest.param(1, 40, id="one kill of each"),
+        pytest.param(1, 30, id="one kill of each"),
         pytest.param(10, 200, id="ten kills of each", marks=pytest.mark.slow),
     ],
 )

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import resource
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from pipeline.bus.spool import Group, Spool
 from pipeline.bus.wire import is_progress
 from pipeline.errors import CamtrailError
 from pipeline.records import Envelope, Position
+from tests.full_disk import no_file_beyond
 from tests.pipeline.bus.samples import progress
 
 PROGRESS = encode(Envelope(1, progress("R")))
@@ -44,19 +42,6 @@ def committed_of(group: Group, committed: Position) -> list[bytes]:
     places = [Position(group.run, group.first + i) for i in range(len(group.messages))]
     pairs = zip(places, group.messages, strict=True)
     return [message for place, message in pairs if place <= committed]
-
-
-@contextmanager
-def no_file_beyond(size: int) -> Iterator[None]:
-    """Lets the kernel refuse what goes beyond ``size`` bytes of a file, as a full disk does: what
-    still fits is written.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class SpoolMachine(RuleBasedStateMachine):

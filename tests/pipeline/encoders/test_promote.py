@@ -188,6 +188,7 @@ def test_back_to_the_former_encoder(path: Path, files: tuple[Encoded, Encoded]) 
         rollback(load_site(path), quiet)
 
 
+@pytest.mark.slow
 def test_what_comes_while_it_embeds_is_embedded_by_the_matcher(
     path: Path, files: tuple[Encoded, Encoded]
 ) -> None:

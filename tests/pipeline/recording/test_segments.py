@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from pipeline.recording.segments import SegmentWriter
 from pipeline.store.recordings import Recordings, Segment
+from tests.full_disk import no_file_beyond
 from tests.pipeline.camera.videos import number_in, numbered
 
 BEGIN = 1_767_600_000.0
@@ -109,13 +108,6 @@ def test_nothing_is_left_of_a_connection_without_a_key_frame(tmp_path: Path) -> 
 
 def test_what_cannot_be_written_is_not_left_half_there(tmp_path: Path) -> None:
     film = numbered(tmp_path / "film.mp4", 60)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as little as on a full disk
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            write(film, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    with no_file_beyond(1000), pytest.raises(OSError, match="File too large"):
+        write(film, tmp_path / "out")
     assert list((tmp_path / "out" / "gate" / "ring").iterdir()) == []

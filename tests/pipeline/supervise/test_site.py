@@ -135,6 +135,7 @@ def stored_updates_or_none(site: Site) -> object:
         return None
 
 
+@pytest.mark.slow
 def test_what_is_stopped_by_hand_before_its_end_is_started_again(path: Path) -> None:
     site = load(path)
     run = Run(path, "--until-end")
@@ -258,6 +259,7 @@ def test_the_viewer_runs_beside_the_cameras_and_its_death_changes_nothing(path: 
         run.end()
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_said_and_the_rest_goes_on(path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -270,6 +272,7 @@ def test_a_port_in_use_is_said_and_the_rest_goes_on(path: Path) -> None:
     assert stored_updates(site)
 
 
+@pytest.mark.slow
 def test_who_is_to_be_told_has_been_told_of_everybody_at_the_end(path: Path) -> None:
     with hook() as server:
         webhook = {"url": server.url, "secret": SECRET, "events": ["person.seen"]}

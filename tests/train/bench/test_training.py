@@ -30,6 +30,7 @@ def test_embedding() -> None:
     assert found.share == pytest.approx(found.ours / found.bare)
 
 
+@pytest.mark.slow
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     changes = [part for change in SMALL for part in ("--set", change)]
     arguments = ["camtrail-train", "bench", "--size", "0.01", *changes]

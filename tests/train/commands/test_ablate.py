@@ -97,6 +97,7 @@ def test_scr(
     assert len(settings) == 3 + 3 + 2 + 3
 
 
+@pytest.mark.slow
 def test_dgnet(
     market: Path,
     tmp_path: Path,
@@ -137,7 +138,7 @@ def test_dgnet(
     assert betas["rows"][2]["measured"]["mAP"] == pytest.approx(whole["mAP"], abs=1e-3)
     assert betas["rows"][0]["measured"] == rows["primary"]["measured"]
     assert transfer["rows"][0]["name"] == "market to market"
-    assert transfer["rows"][0]["measured"]["mAP"] == pytest.approx(whole["mAP"], abs=1e-6)
+    assert transfer["rows"][0]["measured"]["mAP"] == pytest.approx(whole["mAP"], abs=1e-4)
     assert len(list((out / "trainings").iterdir())) == 5
     assert len(list((out / "grids").iterdir())) == 3
 
@@ -156,6 +157,7 @@ def test_dgnet_needs_a_teacher(
     assert "the study needs a teacher" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_slsr(
     market: Path,
     tmp_path: Path,

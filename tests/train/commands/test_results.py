@@ -50,6 +50,7 @@ def test_the_page(
     assert captured.out.endswith(text)
 
 
+@pytest.mark.slow
 def test_the_generative_part(
     market: Path,
     tmp_path: Path,

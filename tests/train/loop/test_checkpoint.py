@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.full_disk import no_file_beyond
 from tests.train.loop.toy import Toy, loop_settings, make_loop, silent, stop_after
 from train.errors import TrainError
 from train.loop import Epoch
 from train.loop.checkpoint import load_checkpoint, prepare_folder, save_checkpoint
 
 IDENTITY = {"method": "m", "settings": {"epochs": 3, "loss": {"name": "a"}, "workers": 1}}
-
-
-@contextmanager
-def disk_full_beyond(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes; the write fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -43,7 +31,7 @@ def test_a_full_disk_leaves_the_former_one(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.pt"
     save_checkpoint(file, IDENTITY, {"epoch": 1})
     with (
-        disk_full_beyond(100_000),
+        no_file_beyond(100_000),
         pytest.raises(TrainError, match=r"cannot be written .*the former one is whole: make room"),
     ):
         save_checkpoint(file, IDENTITY, {"epoch": 2, "large": torch.zeros(1_000_000)})
@@ -52,7 +40,7 @@ def test_a_full_disk_leaves_the_former_one(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_at_the_first_checkpoint(tmp_path: Path) -> None:
-    with disk_full_beyond(10), pytest.raises(TrainError, match="there is none yet: make room"):
+    with no_file_beyond(10), pytest.raises(TrainError, match="there is none yet: make room"):
         save_checkpoint(tmp_path / "checkpoint.pt", IDENTITY, {"large": torch.zeros(1000)})
     assert list(tmp_path.iterdir()) == []
 
@@ -63,18 +51,16 @@ def test_a_run_survives_a_full_disk(tmp_path: Path) -> None:
             super().__init__()
             self.models["memory"] = torch.nn.Linear(1000, 100).requires_grad_(False)
 
-    def fill(epoch: Epoch) -> None:
-        if epoch.number == 2:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
-
     whole = make_loop(tmp_path / "whole", Large)
     whole.fit(silent)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
+    with ExitStack() as full:
+
+        def fill(epoch: Epoch) -> None:
+            if epoch.number == 2:
+                full.enter_context(no_file_beyond(50_000))
+
         with pytest.raises(TrainError, match="the former one is whole"):
             make_loop(tmp_path / "run", Large).fit(fill)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     loop = make_loop(tmp_path / "run", Large, resume=True)
     assert len(loop.history) == 2
     loop.fit(silent)

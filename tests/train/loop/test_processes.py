@@ -26,6 +26,7 @@ def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     """The mean of the halves' gradients is the gradient of the batch's mean."""
     done = torchrun("-m", "tests.train.loop.spread", tmp_path)

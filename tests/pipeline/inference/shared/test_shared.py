@@ -116,7 +116,9 @@ def start(site: config.Site) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def begin(networks: SharedNetworks | None = None) -> Running:
-            return stack.enter_context(closing(Running(site, networks or SharedNetworks(site))))
+            networks = networks or SharedNetworks(site)
+            torch.set_num_threads(1)  # of this thread again, for a camera's own networks
+            return stack.enter_context(closing(Running(site, networks)))
 
         yield begin
 
