@@ -19,6 +19,9 @@ from train.errors import TrainError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
+# What PIL raises; ultralytics, once imported, answers an unknown format with an import of its own
+UNREADABLE = (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError)
+
 _WORTH_KEEPING = 2_000  # images from which on the result of a check is kept
 _BLOCK = 1_000  # images opened between two looks at the clock
 _SAY_EVERY = 10.0  # seconds
@@ -33,14 +36,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    # ultralytics, once imported, answers an unknown format with an import of its own
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        ImportError,
-        Image.DecompressionBombError,
-    ) as error:
+    except UNREADABLE as error:
         raise TrainError(f"{path}: not a readable image ({error})") from None
 
 

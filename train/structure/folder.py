@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from train.data import Sample
+from train.data.images import UNREADABLE
 from train.errors import TrainError
 
 TURNS = tuple(range(0, 360, 45))  # degrees
@@ -93,7 +94,7 @@ class StructureMaps:
         try:
             with Image.open(file) as image:
                 grey = np.asarray(image.convert("L"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise TrainError(f"{file}: not a readable structure map ({error})") from None
         shown = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
         return torch.from_numpy(np.asarray(shown, np.float32) / 255)[None]

@@ -149,6 +149,7 @@ def test_pictures_have_the_time_that_the_worker_gives_them(film: Path, tmp_path:
 
 
 @pytest.mark.rtsp
+@pytest.mark.slow
 def test_a_camera_that_goes_away_is_called_again(film: Path, tmp_path: Path) -> None:
     need_gstreamer()
     with RtspServer(film, ("viewer", "right-one")) as server:

@@ -346,6 +346,7 @@ def test_until_end_never_comes_for_a_live_camera(tmp_path: Path) -> None:
     assert "secret" not in answer.stderr
 
 
+@pytest.mark.slow
 def test_the_standby_decides_when_the_matcher_dies(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     cameras = "cameras: {ghost: {source: missing.mp4}}\n"

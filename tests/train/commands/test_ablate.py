@@ -249,6 +249,7 @@ def test_fused_losses(
     assert f"{row['measured'][distance]:.4g}" in text
 
 
+@pytest.mark.slow
 def test_gcl(
     market: Path,
     tmp_path: Path,

@@ -28,6 +28,7 @@ def settings(out: Path) -> list[dict[str, Any]]:
     return [record["settings"] for record in records]
 
 
+@pytest.mark.slow
 def test_ice(
     market: Path,
     tmp_path: Path,

@@ -141,6 +141,7 @@ def test_the_generative_part_needs_a_judge(
     assert "needs --judge ENCODER" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_part_without_labels(
     market: Path,
     tmp_path: Path,
@@ -188,6 +189,7 @@ def test_the_part_without_labels(
     assert "(10 was the aim)" in text
 
 
+@pytest.mark.slow
 def test_gcl(
     market: Path,
     tmp_path: Path,
