@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.optim import Adam
+from torch import Tensor
 
 from reid_models.generators import Discriminator
 from reid_models.networks.dgnet import Pair
@@ -30,10 +29,10 @@ from train.loop.optimizer import make_rate
 from train.loop.recompute import statistics_kept
 from train.losses.reconstruction import reconstruction_loss
 from train.methods.dgnet_features import (
-    AdversarySettings,
     Classifiers,
     DGNetFeatures,
     DGNetSettings,
+    adversary_optimizer,
     encoder_optimizers,
 )
 from train.methods.supervised import accuracy
@@ -150,12 +149,16 @@ class DGNetMethod(DGNetFeatures):
             Update(
                 [
                     *encoder_optimizers(self.network, model, settings),
-                    _adam(settings.generator, self._generator.structure, self._generator.decoder),
+                    adversary_optimizer(
+                        settings.generator, self._generator.structure, self._generator.decoder
+                    ),
                 ],
                 self.generate,
                 rate,
             ),
-            Update([_adam(settings.discriminator, self._judge)], self.discriminate, rate),
+            Update(
+                [adversary_optimizer(settings.discriminator, self._judge)], self.discriminate, rate
+            ),
         ]
         self._image_loss = reconstruction_loss(settings.image_reconstruction)
         self._code_loss = reconstruction_loss(settings.code_reconstruction)
@@ -231,11 +234,6 @@ def _through(judged: Tensor, fed: Tensor, cross: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(judged, fed, retain_graph=True)
     passed = (cross * gradient).sum()
     return judged.detach() + passed - passed.detach()
-
-
-def _adam(settings: AdversarySettings, *networks: nn.Module) -> Adam:
-    parameters = [p for network in networks for p in network.parameters()]
-    return Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
 
 
 def _examples(crops: Crops) -> tuple[Tensor, Tensor]:

@@ -217,6 +217,12 @@ def encoder_optimizers(
     ]
 
 
+def adversary_optimizer(settings: AdversarySettings, *networks: nn.Module) -> torch.optim.Optimizer:
+    """Of what generates, or of what judges."""
+    parameters = [p for network in networks for p in network.parameters()]
+    return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
+
+
 def _of_dgnet(network: Network) -> DGNet:
     if not isinstance(network, DGNet):
         raise TrainError(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
 from reid_models import InputSpec
@@ -31,7 +31,7 @@ from train.loop.checkpoint import read_checkpoint
 from train.loop.loop import Loop
 from train.loop.recompute import statistics_kept
 from train.losses import reconstruction_loss
-from train.methods.dgnet_features import AdversarySettings
+from train.methods.dgnet_features import adversary_optimizer
 from train.methods.gcl_settings import (
     GclSettings,
     blind_samples,
@@ -244,11 +244,13 @@ class ViewGeneration(Method):
             self._collapse.look(loss / _KINDS, both, self._epoch)
         return losses
 
-    def adversaries(self) -> tuple[Adam, Adam]:
+    def adversaries(self) -> tuple[Optimizer, Optimizer]:
         """Optimisers of structure encoder and decoder, and of the discriminator."""
         s = self._settings
         made_by = nn.ModuleList([self._generator.structure, self._generator.decoder])
-        return _adam(s.generator, made_by), _adam(s.discriminator, self._judge)
+        return adversary_optimizer(s.generator, made_by), adversary_optimizer(
+            s.discriminator, self._judge
+        )
 
     def pictures(self, epoch: int) -> dict[str, npt.NDArray[np.uint8]]:
         every = self._settings.pictures
@@ -310,7 +312,3 @@ def warm_weights(run: Path) -> Warm:
 
 def _constant(epoch: float) -> float:
     return 1.0
-
-
-def _adam(settings: AdversarySettings, network: nn.Module) -> Adam:
-    return Adam(network.parameters(), lr=settings.learning_rate, betas=settings.betas)
