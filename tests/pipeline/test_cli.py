@@ -14,11 +14,10 @@ import typer.testing
 
 from pipeline.cli import app
 
-COMMANDS = {c.callback.__name__ for c in app.registered_commands if c.callback} | {
-    f"{group.name} {c.name or c.callback.__name__}"
-    for group in app.registered_groups
-    for c in (group.typer_instance or app).registered_commands
-    if c.callback
+COMMANDS = {
+    f"{name} {below}".strip()
+    for name, command in typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+    for below in getattr(command, "commands", [""])
 }
 
 

@@ -22,7 +22,7 @@ from pipeline import config
 from pipeline.bus import EmbeddedServer, Keys, Publisher, connect, encode
 from pipeline.camera.files import FileSource
 from pipeline.camera.worker import Worker, run_worker, unmasked
-from pipeline.cli import STOPPED
+from pipeline.cli.options import STOPPED
 from pipeline.config import Site, load_site
 from pipeline.errors import CamtrailError
 from pipeline.inference.detector import Detector
