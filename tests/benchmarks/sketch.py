@@ -1,6 +1,8 @@
 """Recordings of large simulated sites without video, detector and tracker: minutes, not hours.
 
 ``python -m tests.benchmarks.sketch FOLDER --seed 5001 --cameras 8 --people 60 --seconds 300``
+``python -m tests.benchmarks.sketch FOLDER --held-out [SEED...]`` makes ``FOLDER/SEED`` for each of
+the sites that the README reports on, which must serve for nothing else.
 
 People walk and look as `camtrail simulate` has it, twice a second the pictures with somebody in
 them are drawn, and the site's own encoder embeds crops of the true boxes, shifted a little. A
@@ -60,6 +62,18 @@ class Options:
     uniforms: float = 0.0
 
 
+HELD_OUT = (
+    Options(seed=6101, cameras=3, people=10, seconds=120),
+    Options(seed=6102, cameras=5, people=30, seconds=240),
+    Options(seed=6103, cameras=4, people=20, seconds=180, overlap=True),
+    Options(seed=6104, cameras=6, people=30, seconds=240, overlap=True),
+    Options(seed=6105, cameras=8, people=60, seconds=300),
+    Options(seed=6106, cameras=12, people=150, seconds=400),
+    Options(seed=6107, cameras=5, people=30, seconds=240, uniforms=1 / 3),
+    Options(seed=6108, cameras=6, people=40, seconds=300, uniforms=0.5),
+)
+
+
 @dataclass
 class _Track:
     """A tracklet in the making; ``sums`` is the weighted sum of its embeddings."""
@@ -78,14 +92,23 @@ class _Track:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=FilePath)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--held-out", nargs="*", type=int, metavar="SEED")
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--overlap", action="store_true")
     parser.add_argument("--uniforms", type=float, default=0.0, help="share of the people")
     given = vars(parser.parse_args())
-    sketch(given.pop("folder"), Options(**given))
+    folder, held_out = given.pop("folder"), given.pop("held_out")
+    if held_out is None:
+        if given["seed"] is None:
+            parser.error("--seed or --held-out is needed")
+        sketch(folder, Options(**given))
+        return
+    for options in HELD_OUT:
+        if not held_out or options.seed in held_out:
+            sketch(folder / str(options.seed), options)
 
 
 def sketch(folder: FilePath, options: Options) -> None:
