@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlalchemy import Engine, select
+from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
-from pipeline.records import TrackletUpdate
-from pipeline.store.packing import unpack_embedding, unpack_path
 from pipeline.store.rows import Received, RunState
 from pipeline.store.schema import runs, tracklets, updates
-from pipeline.store.snapshot import run_state
+from pipeline.store.snapshot import run_state, stored_update
 
 
 def arrivals(engine: Engine, since: float, until: float) -> Iterator[Received]:
@@ -19,30 +18,15 @@ def arrivals(engine: Engine, since: float, until: float) -> Iterator[Received]:
     """
     t, u = tracklets.c, updates.c
     query = (
-        select(t.camera, t.run, t.track, t.fingerprint, updates)
+        select(t.camera, t.run, t.track, t.fingerprint, updates, u.embedding.label("embedding_now"))
         .join(tracklets, t.id == u.tracklet)
         .where(t.end >= since, t.start < until)
         .order_by(u.known_at, t.camera, t.run, t.track, u.seq)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
     )
     with engine.connect() as connection:
-        for r in connection.execution_options(yield_per=1000).execute(query):
-            update = TrackletUpdate(
-                camera=r.camera,
-                run=r.run,
-                track=r.track,
-                seq=r.seq,
-                start=r.start,
-                end=r.end,
-                path=unpack_path(r.path),
-                crops=r.crops,
-                quality=r.quality,
-                embedding=unpack_embedding(r.embedding),
-                fingerprint=r.fingerprint,
-                thumbnail=None,
-                thumbnail_quality=0.0,
-                ended=r.ended,
-            )
-            yield Received(update, r.known_at)
+        for row in connection.execution_options(yield_per=1000).execute(query):
+            yield Received(stored_update(row), row.updates_known_at)
 
 
 def load_runs(engine: Engine) -> list[RunState]:

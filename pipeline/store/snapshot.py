@@ -185,7 +185,7 @@ def _whole_tracklets(
                 [],
                 row.said,
             )
-        found[row.tracklets_id][2].append(Received(_stored_update(row), row.updates_known_at))
+        found[row.tracklets_id][2].append(Received(stored_update(row), row.updates_known_at))
     return [StoredTracklet(*item) for item in found.values()]
 
 
@@ -212,7 +212,10 @@ def _embedding_now(fingerprint: str) -> ColumnElement[bytes | None]:
     )
 
 
-def _stored_update(row: Any) -> TrackletUpdate:
+def stored_update(row: Any) -> TrackletUpdate:
+    """The update of a row of tracklets and updates, named by table, with ``embedding_now``; without
+    its picture.
+    """
     return TrackletUpdate(
         camera=row.tracklets_camera,
         run=row.tracklets_run,
@@ -226,7 +229,7 @@ def _stored_update(row: Any) -> TrackletUpdate:
         embedding=unpack_embedding(row.embedding_now),
         fingerprint=row.tracklets_fingerprint,
         thumbnail=None,
-        thumbnail_quality=row.tracklets_thumbnail_quality,
+        thumbnail_quality=0.0,
         ended=row.updates_ended,
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Select, select
+from sqlalchemy import Select, event, select
 from sqlalchemy.exc import OperationalError
 
 from pipeline.errors import CamtrailError
@@ -305,6 +305,25 @@ def test_a_query_for_a_few_rows_finds_them_by_their_index(
         text = str(query.compile(connection))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
         assert [index in row.detail.split() for row in plan] == [True]
+
+
+def test_the_matchers_start_finds_what_is_open_by_its_index(url: str) -> None:
+    asked = []
+    with Store.open(url) as store:
+        event.listen(
+            store._engine,
+            "before_cursor_execute",
+            lambda _c, _u, statement, values, *_: asked.append((statement, values)),
+        )
+        snapshot = store.snapshot()
+        assert (list(snapshot.prototypes), list(snapshot.tracklets)) == ([], [])
+        plans = ""
+        with store._engine.connect() as connection:
+            for statement, values in list(asked):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+                plans += "".join(f"{row.detail}\n" for row in plan)
+    for index in ("tracklets_open", "tracklets_prototype", "identities_in_gallery"):
+        assert f"USING INDEX {index}" in plans
 
 
 def test_what_a_person_confirmed_stays_whatever_the_matcher_does(url: str) -> None:
