@@ -40,6 +40,8 @@ setup-test: $(STAMP)
 	  deploy/debian-packages $(TEST_PACKAGES) || echo "the RTSP tests will be skipped" >&2
 	@command -v chromium >/dev/null || deploy/debian-packages chromium || \
 	  echo "the browser tests will be skipped" >&2
+	@command -v redis-check-rdb >/dev/null || deploy/debian-packages redis-tools || \
+	  echo "the tests of Redis with TLS will be skipped" >&2
 	@PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null || deploy/debian-packages mosquitto || \
 	  echo "the MQTT tests will be skipped" >&2
 

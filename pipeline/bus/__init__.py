@@ -3,7 +3,7 @@
 Keys
 ====
 All keys of a site carry the same hash tag (the braces are literal), so that they live on one slot
-of a Redis Cluster:
+of a Redis Cluster, which has one primary at a time (see `pipeline.bus.primary`):
 
 ========================================  ======  ==============================================
 ``camtrail:{SITE}:tracklets``             stream  the messages; one entry has one field ``m``

@@ -12,6 +12,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipeline.bus.primary import (
+    LedConnection,
+    LedTlsConnection,
+    Primary,
+    Several,
+    parse,
+    primary_of,
+)
 from pipeline.config import Site, redact_url
 from pipeline.errors import CamtrailError
 
@@ -19,6 +27,7 @@ BLOCK_SECONDS = 5.0  # the longest that a read may block
 SOCKET_TIMEOUT = 15.0  # seconds; more than the longest block
 CONNECT_TIMEOUT = 5.0
 
+_TLS = {"ssl_ca_certs": "authority", "ssl_certfile": "certificate", "ssl_keyfile": "key"}
 _MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, on some systems 104
 
 
@@ -32,7 +41,7 @@ def connect(
     before anything is sent on it (what it raises reaches the caller of the command).
 
     Raises:
-        CamtrailError: the URL cannot be understood.
+        CamtrailError: the URL cannot be understood, or a file of ``redis_tls`` is not there.
     """
 
     def ready(connection: Any) -> None:
@@ -50,14 +59,63 @@ def connect(
     }
     if site.redis == "embedded":
         return redis.Redis(unix_socket_path=str(socket_path(site)), **options)
+    tls = _tls(site)
+    several = _several(site)
+    if several is None:
+        try:
+            return redis.Redis.from_url(site.redis, **tls, **options)
+        except (ValueError, TypeError):
+            raise _not_understood(site) from None
+    primary = primary_of(site.site, several, tls)
+    connection = LedTlsConnection if several.tls else LedConnection
+    pool = redis.ConnectionPool(connection, primary=primary, **tls, **several.login, **options)
+    return redis.Redis.from_pool(pool)
+
+
+def primary(site: Site) -> Primary | None:
+    """Whom to ask for the primary; None where there is one server only.
+
+    Raises:
+        CamtrailError: the URL cannot be understood, or a file of ``redis_tls`` is not there.
+    """
+    several = _several(site)
+    return None if several is None else primary_of(site.site, several, _tls(site))
+
+
+def _several(site: Site) -> Several | None:
     try:
-        return redis.Redis.from_url(site.redis, **options)
-    except (ValueError, TypeError):
-        raise CamtrailError(
-            f"redis: {redact_url(site.redis)} cannot be understood; expected "
-            "redis://[USER:PASSWORD@]HOST:PORT/DB (characters such as / or @ in a password are "
-            "written %2F, %40)"
-        ) from None
+        return parse(site.redis)
+    except (ValueError, KeyError):
+        raise _not_understood(site) from None
+
+
+def _not_understood(site: Site) -> CamtrailError:
+    expected = "redis://[USER:PASSWORD@]HOST:PORT/DB"
+    if "+sentinel:" in site.redis:
+        expected = "redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/NAME"
+    elif "+cluster:" in site.redis:
+        expected = "redis+cluster://[USER:PASSWORD@]HOST:6379,HOST:6379"
+    return CamtrailError(
+        f"redis: {redact_url(site.redis)} cannot be understood; expected {expected} (characters "
+        "such as / or @ in a password are written %2F, %40)"
+    )
+
+
+def _tls(site: Site) -> dict[str, Any]:
+    """Options of redis-py.
+
+    Raises:
+        CamtrailError: one of the files is not there.
+    """
+    options = {
+        name: getattr(site.redis_tls, field)
+        for name, field in _TLS.items()
+        if getattr(site.redis_tls, field) is not None
+    }
+    for name, path in options.items():
+        if not path.is_file():
+            raise CamtrailError(f"redis_tls.{_TLS[name]}: {path}: no such file")
+    return {name: str(path) for name, path in options.items()}
 
 
 def socket_path(site: Site) -> Path:

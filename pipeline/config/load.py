@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pipeline.config.explain import explain
 from pipeline.config.model import Site
-from pipeline.config.sections import Matcher, Notify, Tls, Viewer, is_lite
+from pipeline.config.sections import Matcher, Notify, RedisTls, Tls, Viewer, is_lite
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 
@@ -118,6 +118,9 @@ def _resolve(site: Site, base: Path) -> Site:
             "encoder": encoder,
             "floor_plan": base / site.floor_plan if site.floor_plan else None,
             "matcher": _resolve_gallery(site.matcher, base),
+            "redis_tls": RedisTls(
+                **{name: base / path for name, path in site.redis_tls if path is not None}
+            ),
             "viewer": _resolve_tls(site.viewer, base),
             "notify": _resolve_authority(site.notify, base),
         }

@@ -16,6 +16,7 @@ from pipeline.config.sections import (
     Name,
     Notify,
     Recording,
+    RedisTls,
     Spool,
     Strict,
     Topology,
@@ -24,6 +25,16 @@ from pipeline.config.sections import (
 )
 from pipeline.errors import CamtrailError
 
+_REDIS = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+)
+
 
 class Site(Strict):
     """The whole of ``site.yaml``."""
@@ -31,6 +42,7 @@ class Site(Strict):
     site: Name
     data_dir: Path = Path("data")
     redis: str = "embedded"
+    redis_tls: RedisTls = RedisTls()  # type: ignore[call-arg]
     store: str = "sqlite"
     inference: Literal["own", "shared"] = Field(
         "own", description="networks: of each worker, or of one process for all of this host"
@@ -51,8 +63,8 @@ class Site(Strict):
     @field_validator("redis")
     @classmethod
     def _redis(cls, value: str) -> str:
-        if value != "embedded" and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("allowed: embedded, redis://..., rediss://..., unix://...")
+        if value != "embedded" and not value.startswith(_REDIS):
+            raise ValueError(f"allowed: embedded, {', '.join(f'{start}...' for start in _REDIS)}")
         return value
 
     @field_validator("store")
@@ -61,6 +73,12 @@ class Site(Strict):
         if value != "sqlite" and not value.startswith(("sqlite:", "postgresql+psycopg://")):
             raise ValueError("allowed: sqlite, sqlite:///PATH, postgresql+psycopg://...")
         return value
+
+    @model_validator(mode="after")
+    def _tls_where_there_is_some(self) -> Site:
+        if self.redis_tls != RedisTls() and not self.redis.startswith("rediss"):  # type: ignore[call-arg]
+            raise ValueError("redis_tls is given, but redis is no rediss://... (two s: with TLS)")
+        return self
 
     @model_validator(mode="after")
     def _known_cameras(self) -> Site:

@@ -200,6 +200,20 @@ class Tls(Strict):
     key: Path
 
 
+class RedisTls(Strict):
+    """Files in PEM form for connections to Redis by TLS; relative to ``site.yaml``."""
+
+    authority: Path | None = Field(None, description="who signed its certificate; None: as usual")
+    certificate: Path | None = Field(None, description="ours, where it asks for one")
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> RedisTls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        return self
+
+
 class Viewer(Strict):
     """Where the viewer listens, and who may reach it. Beyond loopback it asks for users and TLS."""
 

@@ -17,6 +17,7 @@ from pipeline.bus import connect
 from pipeline.bus.server import find_server
 from pipeline.config import DEMO_ENCODER, Site, redact, redact_url
 from pipeline.doctor.check import Check, fail, ok, warn
+from pipeline.doctor.failover import failover
 from pipeline.errors import CamtrailError
 from pipeline.notify.receivers import DeliveryError, Receiver, make_receivers
 from pipeline.store import Store
@@ -73,12 +74,13 @@ def server(site: Site) -> Iterator[Check]:
         yield fail(
             "redis",
             redact(f"{redact_url(site.redis)}: {error}"),
-            "is it running, reachable from here, and are user and password right?",
+            "is it running, reachable from here, and are user, password and redis_tls right?",
         )
         return
     finally:
         client.close()
     yield from _judge_server(redact_url(site.redis), information, seconds + micros / 1e6)
+    yield from failover(site, information)
 
 
 def _judge_server(url: str, information: dict[str, object], its_time: float) -> Iterator[Check]:

@@ -19,6 +19,8 @@ from pipeline.doctor import host, parts
 from pipeline.doctor.check import Check, Status, guarded
 from reid_models import Description, InputSpec, build, save_encoder
 from tests.pipeline import stored_site
+from tests.pipeline.bus.samples import wait_for
+from tests.pipeline.bus.servers import Watched
 from tests.pipeline.notify.places import SECRET, hook, write_site
 from tests.pipeline.test_init import write_video
 
@@ -200,6 +202,25 @@ def test_redis_that_forgets_keys_when_it_is_full(tmp_path: Path, password_server
     assert check.status == Status.WARN
     assert "allkeys-lru" in check.detail
     assert "CONFIG SET maxmemory-policy noeviction" in check.advice
+
+
+def test_sentinels_their_primary_and_its_replica(tmp_path: Path) -> None:
+    with Watched(tmp_path / "redis") as watched:
+        site = load_site(site_file(tmp_path, f"redis: {watched.url}\n"))
+        server, failover = parts.server(site)
+        assert (server.status, failover.status) == (Status.OK, Status.OK)
+        assert failover.detail == "3 know the primary, which has 1 replicas"
+        watched.replica().kill()
+        assert wait_for(lambda: list(parts.server(site))[1].status == Status.WARN)
+        assert "no replica" in list(parts.server(site))[1].detail
+        watched.sentinels[0].kill()
+        failover = list(parts.server(site))[1]
+        assert "1 of 3 do not know the primary" in failover.detail
+        assert watched.sentinels[0].address in failover.detail
+        for sentinel in watched.sentinels[1:]:
+            sentinel.kill()
+        check = only(parts.server(site))
+        assert check.status == Status.FAIL
 
 
 def test_redis_that_is_away(tmp_path: Path) -> None:
