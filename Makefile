@@ -1,7 +1,7 @@
 # make demo and make test set up all that they need; the second time they are quick.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: setup setup-system setup-test demo test test-all lint format bench lock licences sbom audit \
+.PHONY: setup setup-system setup-test demo test test-all lint format bench fuzz lock licences sbom audit \
 	clean help
 
 PYTHON ?= python3
@@ -67,6 +67,11 @@ format: setup
 bench: setup  ## what is timed, against the limit of the same work
 	$(BIN)/python -m tests.benchmarks.worker
 	$(BIN)/python -m tests.benchmarks.matcher
+
+fuzz: setup  ## bytes that nobody made with care, a minute for each reader
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds 60
 
 lock: setup  ## the locked dependencies of the images
 	deploy/lock $(BIN)/uv

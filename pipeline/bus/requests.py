@@ -94,7 +94,7 @@ class Requests:
         taken = []
         for entry, fields in entries:
             self._client.xdel(self._keys.requests, entry)
-            request = _read(fields.get(b"m", b""))
+            request = read(fields.get(b"m", b""))
             if request is not None and time.time() <= request.deadline:
                 taken.append(request)
         return taken
@@ -115,7 +115,7 @@ class Requests:
             pipeline.execute()
 
 
-def _read(text: bytes) -> Request | None:
+def read(text: bytes) -> Request | None:
     """None for what is no request; whoever can write to Redis could have put it there."""
     try:
         if len(text) > MAX_BYTES:

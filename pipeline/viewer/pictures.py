@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 from PIL import ImageOps
+from PIL.Image import DecompressionBombError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -18,6 +20,10 @@ MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 40_000_000  # a photo of a good telephone; 120 MB when it is decoded
 
 _LEAST_SIDE = 16  # pixels
+_DAMAGED = (  # what Pillow raises for bytes that are none of its kind, or claim absurd sizes
+    DecompressionBombError, EOFError, IndexError, KeyError, OSError, SyntaxError, TypeError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 class PictureError(CamtrailError):
@@ -36,7 +42,7 @@ def read_picture(data: bytes) -> Image:
             _check_size(*picture.size)
             upright = ImageOps.exif_transpose(picture.convert("RGB"))
             return np.ascontiguousarray(np.asarray(upright, np.uint8)[:, :, ::-1])
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PictureError(f"this picture is damaged ({reason})") from None
 

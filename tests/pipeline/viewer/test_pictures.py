@@ -34,6 +34,13 @@ def png(width: int, height: int, data: bytes) -> bytes:
     )
 
 
+def webp(width: int, height: int) -> bytes:
+    """A WebP whose canvas claims this size."""
+    canvas = bytes(4) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<I", len(canvas)) + canvas + encoded("WEBP")[12:]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_reads_pictures_as_bgr(kind: str) -> None:
     image = read_picture(encoded(kind))
@@ -100,3 +107,8 @@ def test_refuses_a_picture_whose_data_says_another_size() -> None:
 def test_refuses_what_nobody_could_be_seen_on() -> None:
     with pytest.raises(PictureError, match="8 x 300 pixels; it takes 16"):
         read_picture(encoded("PNG", Pillow.new("RGB", (8, 300))))
+
+
+def test_refuses_a_webp_of_an_absurd_size() -> None:
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(webp(1_370_000, 1_370_000))
