@@ -61,7 +61,9 @@ _WORDS = {  # how packages write it in free text and classifiers
 
 def main() -> int:
     refused = []
-    for distribution in sorted(needed("camtrail", {"train"}), key=lambda d: d.name.lower()):
+    for distribution in sorted(
+        needed("camtrail", {"train", "traces"}), key=lambda d: d.name.lower()
+    ):
         licences = licences_of(distribution)
         fine = licences and licences <= ALLOWED | APART
         refused += [] if fine else [distribution.name]

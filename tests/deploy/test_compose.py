@@ -55,8 +55,8 @@ def test_every_camera_of_the_site_has_a_worker_and_every_role_is_a_command(
     assert workers == set(site.cameras)
     assert str(site.data_dir) == "/var/lib/camtrail"
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    for name, service in services.items():
-        if name != "redis":
+    for service in services.values():
+        if service["image"].startswith("camtrail:"):
             role, path, *options = service["command"]
             command = commands[role]
             assert path == "/etc/camtrail/site.yaml"
@@ -72,6 +72,36 @@ def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?\}", text))
     offered = re.findall(r"^(\w+)=$", (DEPLOY / "env.example").read_text(), re.MULTILINE)
     assert asked == set(offered)
+
+
+def test_what_others_made_has_a_fixed_version() -> None:
+    images = {s["image"] for s in read(DEPLOY / "compose.yaml")["services"].values()}
+    others = {image for image in images if not image.startswith("camtrail:")}
+    assert len(others) == 3
+    assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in others)
+
+
+def test_prometheus_finds_the_metrics_and_grafana_finds_prometheus_and_the_dashboard() -> None:
+    services = read(DEPLOY / "compose.yaml")["services"]
+    settings = read(DEPLOY / "prometheus" / "prometheus.yaml")
+    ((target,),) = (c["targets"] for s in settings["scrape_configs"] for c in s["static_configs"])
+    host, port = target.split(":")
+    assert services[host]["command"][-1] == f"0.0.0.0:{port}"
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (source,) = read(provisioning / "datasources" / "prometheus.yaml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (folder,) = read(provisioning / "dashboards" / "camtrail.yaml")["providers"]
+    mounted = dict(v.split(":")[:2] for v in services["grafana"]["volumes"])
+    assert mounted["./grafana/camtrail.json"] == f"{folder['options']['path']}/camtrail.json"
+    assert mounted["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    for path in (*mounted, *(v.split(":")[0] for v in services["prometheus"]["volumes"])):
+        assert not path.startswith("./") or (DEPLOY / path).exists()
+
+
+def test_who_answers_prometheus_is_given_no_password() -> None:
+    service = read(DEPLOY / "compose.yaml")["services"]["metrics"]
+    assert "environment" not in service
+    assert "env_file" not in service
 
 
 HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

@@ -31,7 +31,7 @@ def test_manifests_fit_the_schemas_of_kubernetes(manifest: Manifest) -> None:
 
 def test_no_container_may_more_than_it_needs() -> None:
     found = list(containers([*base(), *job()]))
-    assert len(found) == 7
+    assert len(found) == 9
     for spec, container in found:
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -47,6 +47,8 @@ def test_no_container_may_more_than_it_needs() -> None:
 def test_a_container_sees_the_password_of_its_own_role_only() -> None:
     roles = {}
     for _, container in containers(base()):
+        if container["name"] == "metrics":
+            assert not {"env", "envFrom"} & container.keys()
         env = {item["name"]: item for item in container.get("env", [])}
         if "REDIS_USER" in env:
             key = env["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"]
@@ -95,7 +97,13 @@ def test_the_charts_values_fit_their_schema() -> None:
     values = read(CHART / "values.yaml")
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate(values, schema)
-    for wrong in ({"groups": []}, {"image": ""}, {"colour": "red"}, {"worker": {"cpu": "a lot"}}):
+    for wrong in (
+        {"groups": []},
+        {"image": ""},
+        {"colour": "red"},
+        {"worker": {"cpu": "a lot"}},
+        {"monitoring": {}},
+    ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**values, **wrong}, schema)
 
@@ -104,6 +112,25 @@ def test_the_charts_site_is_that_of_the_manifests() -> None:
     assert documents(read(CHART / "values.yaml")["site"]) == documents(
         (BASE / "campus.yaml").read_text()
     )
+
+
+def test_prometheus_and_nobody_else_reaches_the_metrics_of_each_pod() -> None:
+    policies = {m["metadata"]["name"]: m for m in base() if m["kind"] == "NetworkPolicy"}
+    for manifest in base():
+        spec = pod(manifest)
+        if spec is None or not any(c["name"] == "metrics" for c in spec["containers"]):
+            continue
+        (container,) = (c for c in spec["containers"] if c["name"] == "metrics")
+        (port,) = container["ports"]
+        assert container["args"][-1] == f"0.0.0.0:{port['containerPort']}"
+        annotations = manifest["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["prometheus.io/port"] == str(port["containerPort"])
+        rules = policies[manifest["metadata"]["name"]]["spec"]["ingress"]
+        (rule,) = (r for r in rules if {"port": port["containerPort"]} in r["ports"])
+        (peer,) = rule["from"]
+        assert peer["namespaceSelector"]["matchLabels"] == {
+            "kubernetes.io/metadata.name": "monitoring"
+        }
 
 
 @pytest.mark.skipif(not shutil.which("helm"), reason="needs helm")
