@@ -12,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipeline.bus.metrics import CONNECTIONS
 from pipeline.bus.primary import (
     LedConnection,
     LedTlsConnection,
@@ -46,6 +47,7 @@ def connect(
 
     def ready(connection: Any) -> None:
         connection.on_connect()
+        CONNECTIONS.inc()
         if on_connect is not None:
             on_connect()
 

@@ -11,6 +11,7 @@ import redis
 
 from pipeline.bus.connection import BLOCK_SECONDS
 from pipeline.bus.keys import Keys, format_position
+from pipeline.bus.metrics import DEAD_LETTERS
 from pipeline.bus.wire import WireError, decode
 from pipeline.records import Envelope, Position
 from pipeline.telemetry import get_logger
@@ -136,6 +137,7 @@ class Consumer:
             pipeline.xack(self._keys.tracklets, Keys.group, entry_id)
             pipeline.execute()
         self.dead_letters += 1
+        DEAD_LETTERS.inc()
         log.warning("message set aside in the dead letters", id=entry_id, reason=reason)
 
 

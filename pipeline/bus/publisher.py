@@ -15,6 +15,7 @@ import redis
 
 from pipeline.bus.connection import connect
 from pipeline.bus.keys import BEGINNING, Keys, parse_position
+from pipeline.bus.metrics import REDIS_UP, PublisherCounts
 from pipeline.bus.runs import new_run, note_run, spool_folder
 from pipeline.bus.spool import Group, Spool
 from pipeline.bus.stream import drained
@@ -64,7 +65,9 @@ class Publisher:
         self._site = site
         self.camera = camera
         self._keys = Keys(site.site)
-        self._spool = Spool(spool_folder(site, camera), int(site.spool.max_megabytes * 1e6))
+        limit = int(site.spool.max_megabytes * 1e6)
+        self._spool = Spool(spool_folder(site, camera), limit)
+        self._counts = PublisherCounts(camera, limit)
         former = self._spool.last_position()
         if former is not None:
             note_run(self._spool.folder, former)
@@ -99,7 +102,10 @@ class Publisher:
             ]
             self._spool.append(Group(self.run, self._number + 1, tuple(messages)))
             self._number += len(messages)
+            self._counts.put(bodies, Position(self.run, self._number))
+            self._tell_spool()
             if self._spool.dropped > dropped:
+                self._counts.dropped(self._spool.dropped - dropped)
                 log.warning(
                     "spool full, dropped the oldest messages",
                     camera=self.camera,
@@ -145,6 +151,7 @@ class Publisher:
             self._changed.notify_all()
         self._thread.join()
         self._spool.close()
+        self._counts.close()
 
     def __enter__(self) -> Publisher:
         return self
@@ -161,6 +168,11 @@ class Publisher:
         if body.run != self.run or body.camera != self.camera:
             raise ValueError(f"{body.camera}/{body.run} is not {self.camera}/{self.run}")
         return replace(body, dropped=dropped) if isinstance(body, Progress) else body
+
+    def _tell_spool(self) -> None:
+        """Under the lock."""
+        spool = self._spool
+        self._counts.spooled(spool.count(self._committed), spool.size, bool(spool.error))
 
     def _wait(self, reached: Callable[[], Position], timeout: float) -> bool:
         def done() -> bool:
@@ -199,6 +211,7 @@ class Publisher:
                 log.warning("cannot publish", camera=self.camera, error=text)
             self._connected = False
             self._error = text
+        REDIS_UP.labels("worker").set(0)
 
     def _send_on_one_connection(self) -> None:
         """Sends from behind the committed position on, until the connection breaks."""
@@ -217,6 +230,7 @@ class Publisher:
             with self._changed:
                 self._sent = committed
                 self._connected, self._error = True, ""
+            REDIS_UP.labels("worker").set(1)
             moved, health_sent = time.monotonic(), None
             while not self._closing:
                 sent = self._send_batch(client)
@@ -227,6 +241,7 @@ class Publisher:
                 elif time.monotonic() - moved > _STALL_SECONDS and drained(client, self._keys):
                     # all is acknowledged, and ours was not among it
                     log.warning("Redis has forgotten messages; sending again", camera=self.camera)
+                    self._counts.resent.inc()
                     moved = time.monotonic()
                     with self._changed:
                         self._sent = committed
@@ -254,6 +269,7 @@ class Publisher:
                 moved = True
             if moved and self._wipe_to is not None and self._spool.wipe():
                 self._wipe_to = None if committed >= self._wipe_to else self._wipe_to
+            self._tell_spool()
             self._changed.notify_all()
         return committed
 
@@ -278,7 +294,9 @@ class Publisher:
             with self._changed:
                 self._sent = position
             return False
-        if client.xlen(self._keys.tracklets) >= MAX_STREAM:
+        waiting: Any = client.xlen(self._keys.tracklets)
+        self._counts.stream.set(waiting)
+        if waiting >= MAX_STREAM:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, _POLL_SECONDS)
             return True
@@ -289,6 +307,7 @@ class Publisher:
             pipeline.execute()
         with self._changed:
             self._sent = position
+            self._counts.sent(len(batch), position, time.time())
             self._changed.notify_all()
         return True
 

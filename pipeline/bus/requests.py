@@ -9,7 +9,6 @@ Whoever asks waits at the list ``camtrail:{SITE}:reply:ID`` for one JSON object:
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +18,7 @@ import redis
 from pipeline.bus.keys import Keys
 from pipeline.errors import CamtrailError
 from pipeline.telemetry import get_logger
+from pipeline.telemetry.identifiers import new_question
 
 SECONDS = 20.0  # for an answer, by default
 MAX_REQUESTS = 1_000  # that wait; the oldest go
@@ -61,7 +61,7 @@ def ask(
         redis.RedisError: Redis is away.
     """
     now = time.time()
-    request = Request(secrets.token_hex(16), kind, author, now, now + seconds, arguments)
+    request = Request(new_question(), kind, author, now, now + seconds, arguments)
     text = json.dumps(asdict(request))
     if len(text) > MAX_BYTES:
         raise CamtrailError(f"{kind}: a request of {len(text)} bytes; at most {MAX_BYTES}")

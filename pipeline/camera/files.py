@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline import config
 from pipeline.camera.capture import open_capture, why_not
+from pipeline.camera.metrics import FrameCounts
 from pipeline.errors import CamtrailError
 from pipeline.records import Frame, Image
 
@@ -58,6 +59,9 @@ class FileSource:
         cap = camera.fps if isinstance(self._reader, VideoReader) else None
         self.fps = min(cap or math.inf, self._reader.fps)
         self._wanted = Rate(cap)
+        self._counts = FrameCounts(name)
+        self._taken = after  # number of the last frame that was given
+        self._grabbed = self._wished = 0  # of the frames behind that: could be read, were wanted
         self._name = name
         self._after = after
         start = camera.start.timestamp() if camera.start else self._path.stat().st_mtime
@@ -111,7 +115,9 @@ class FileSource:
 
     def _decode(self) -> None:
         try:
-            for number, seconds, image in self._reader.frames(self._after, self._wanted):
+            for number, seconds, image in self._reader.frames(self._after, self._wants):
+                self._counts.decoded.inc()
+                self._count_damaged(number)
                 if not self._put(Frame(self._name, number, self._start + seconds, image)):
                     return
                 self._last = number
@@ -121,6 +127,22 @@ class FileSource:
             self._put(error)
         else:
             self._put(None)
+
+    def _wants(self, seconds: float) -> bool:
+        wanted = self._wanted(seconds)
+        self._grabbed += 1
+        self._counts.received.inc()
+        self._wished += wanted
+        if not wanted:
+            self._counts.over_rate.inc()
+        return wanted
+
+    def _count_damaged(self, number: int) -> None:
+        """Those before this frame that could not be read, or not be decoded."""
+        unread = max(0, number - self._taken - self._grabbed)
+        resumed = self._after > 0 and self._taken == self._after  # what is read over was wanted too
+        self._counts.damaged.inc(unread + (0 if resumed else self._wished - 1))
+        self._taken, self._grabbed, self._wished = number, 0, 0
 
     def _put(self, item: Frame | Exception | None) -> bool:
         while not self._stop.is_set():

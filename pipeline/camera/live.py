@@ -13,6 +13,7 @@ import numpy as np
 from pipeline import config
 from pipeline.camera.capture import open_capture, why_not
 from pipeline.camera.files import Rate
+from pipeline.camera.metrics import FrameCounts
 from pipeline.config import redact_url
 from pipeline.records import Frame, Image
 from pipeline.telemetry import get_logger
@@ -60,6 +61,7 @@ class LiveSource:
         self._clock = Clock()
         self._began = self._clock.now()
         self._wanted = Rate(camera.fps)
+        self._counts = FrameCounts(name)
         self._index = 0
         self._slot: tuple[float, Image] | None = None
         self._arrived = threading.Condition()
@@ -107,6 +109,7 @@ class LiveSource:
                 return
             if frames:
                 self._reconnects += 1
+                self._counts.reconnects.inc()
                 self._lost("the stream broke off")
                 wait = BACKOFF[0]
             else:
@@ -121,18 +124,24 @@ class LiveSource:
             return 0
         frames = 0
         try:
-            skip_backlog(capture)
+            self._counts.backlog.inc(skip_backlog(capture))
             while not self._stop.is_set() and capture.grab():
                 moment = self._clock.now()
+                self._counts.received.inc()
                 if not self._wanted(moment - self._began):
+                    self._counts.over_rate.inc()
                     continue
                 ok, image = capture.retrieve()
                 if not ok:
+                    self._counts.damaged.inc()
                     continue
+                self._counts.decoded.inc()
                 if not frames:
                     self._found(frame_rate(capture))
                 frames += 1
                 with self._arrived:
+                    if self._slot is not None:
+                        self._counts.overtaken.inc()
                     self._slot = (moment, np.asarray(image, np.uint8))
                     self._arrived.notify()
         finally:
@@ -157,13 +166,18 @@ def frame_rate(capture: cv2.VideoCapture) -> float:
     return fps if math.isfinite(fps) and 0 < fps <= 240 else _DEFAULT_FPS
 
 
-def skip_backlog(capture: cv2.VideoCapture) -> None:
+def skip_backlog(capture: cv2.VideoCapture) -> int:
     """Drops what arrived while FFmpeg looked into the stream: seconds old, it comes in one go.
 
     The first frame that had to be waited for is a new one.
+
+    Returns:
+        How many were dropped.
     """
     interval = 1 / frame_rate(capture)
-    for _ in range(int(_BACKLOG_SECONDS / interval)):
+    most = int(_BACKLOG_SECONDS / interval)
+    for number in range(most):
         began = time.monotonic()
         if not capture.grab() or time.monotonic() - began > interval / 2:
-            return
+            return number
+    return most

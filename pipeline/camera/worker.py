@@ -17,11 +17,13 @@ import numpy as np
 
 from pipeline import config, footage
 from pipeline.bus import Publisher
+from pipeline.camera.metrics import WorkerCounts
 from pipeline.camera.picture import PictureCheck
 from pipeline.camera.preview import PreviewSender
 from pipeline.camera.source import Source, open_source
 from pipeline.camera.track import PersonTracker
 from pipeline.camera.tracklets import Tracklets
+from pipeline.inference.metrics import timed
 from pipeline.inference.networks import CropEncoder, open_networks
 from pipeline.inference.pool import DetectorPool, PersonDetector
 from pipeline.inference.shared.client import StoppedError
@@ -31,6 +33,7 @@ from pipeline.records import (
     Detections,
     FloatArray,
     Frame,
+    Image,
     Progress,
 )
 from pipeline.telemetry import get_logger
@@ -121,12 +124,14 @@ class Worker:
         self._begun: deque[tuple[list[Frame], Future[list[Detections]]]] = deque()
         self._publisher = publisher
         self._tracker: PersonTracker | None = None
+        self._embed = timed("encoder", encoder.embed)
+        self._counts = WorkerCounts(camera, encoder.fingerprint)
         self._tracklets = Tracklets(
             site.crops,
             camera,
             publisher.run,
             encoder.fingerprint,
-            encoder.embed,
+            self._embed_some,
             encoder.line,
         )
         self._preview = preview
@@ -187,9 +192,15 @@ class Worker:
         self._tracklets.see(frame, detections, tracking)
         if self._preview is not None and self._preview.watched:
             self._preview.offer(frame, self._tracklets.boxes(tracking.tracks))
+        self._counts.seen.inc()
+        self._counts.detections.inc(len(detections))
         self.frames += 1
         self._frame = frame.index
         self._cover(frame.time)
+
+    def _embed_some(self, crops: Sequence[Image]) -> FloatArray:
+        self._counts.crops.inc(len(crops))
+        return self._embed(crops)
 
     def _idle(self, moment: float) -> None:
         """A live camera gave no picture since ``moment``: its time goes on without one."""
@@ -246,6 +257,7 @@ class Worker:
         health.reconnects = source.reconnects
         health.message = source.message or (f"the picture is {self._fault}" if self._fault else "")
         self._publisher.report(health)
+        self._counts.report(source.connected, health.tracks, self._fault)
         self._reported, self._reported_frames = now, self.frames
 
 

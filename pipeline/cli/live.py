@@ -9,6 +9,7 @@ import typer
 from pipeline.cli.options import (
     DEFAULT_SITE,
     STOPPED,
+    AsJson,
     JsonLogs,
     SiteFile,
     UntilEnd,
@@ -50,12 +51,12 @@ def worker(
     settings = load(site)
     settings.camera(camera)
     stop = stop_on_signals()
-    from pipeline import telemetry
+    from pipeline.telemetry.process import speaking
 
-    telemetry.configure(f"worker-{camera}", json=json_logs or None)
-    from pipeline.camera.worker import run_worker
+    with speaking(settings, f"worker-{camera}", json_logs):
+        from pipeline.camera.worker import run_worker
 
-    run_worker(settings, camera, stop)
+        run_worker(settings, camera, stop)
     if stop.is_set() and not settings.camera(camera).live:
         raise typer.Exit(STOPPED)
 
@@ -70,12 +71,12 @@ def inference(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> Non
     if settings.inference != "shared":
         raise CamtrailError(f"{site}: `inference: shared` is not set; each worker has its own")
     stop = stop_on_signals()
-    from pipeline import telemetry
+    from pipeline.telemetry.process import speaking
 
-    telemetry.configure("inference", json=json_logs or None)
-    from pipeline.inference.shared.server import run_inference
+    with speaking(settings, "inference", json_logs):
+        from pipeline.inference.shared.server import run_inference
 
-    run_inference(settings, stop)
+        run_inference(settings, stop)
 
 
 @app.command(epilog="Example: camtrail alive site.yaml --camera gate")
@@ -100,12 +101,12 @@ def recorder(
     """Record one camera around the people in it. `camtrail run` starts these itself."""
     settings = load(site)
     stop = stop_on_signals()
-    from pipeline import telemetry
+    from pipeline.telemetry.process import speaking
 
-    telemetry.configure(f"recorder-{camera}", json=json_logs or None)
-    from pipeline.recording.recorder import run_recorder
+    with speaking(settings, f"recorder-{camera}", json_logs):
+        from pipeline.recording.recorder import run_recorder
 
-    run_recorder(settings, camera, stop)
+        run_recorder(settings, camera, stop)
 
 
 @app.command(epilog="Example: camtrail matcher site.yaml --standby")
@@ -120,12 +121,12 @@ def matcher(
     """Decide who is who for the whole site. `camtrail run` starts it itself."""
     settings = load(site)
     stop = stop_on_signals()
-    from pipeline import telemetry
+    from pipeline.telemetry.process import speaking
 
-    telemetry.configure("matcher", json=json_logs or None)
-    from pipeline.matcher.service import run_matcher
+    with speaking(settings, "matcher", json_logs):
+        from pipeline.matcher.service import run_matcher
 
-    run_matcher(settings, stop, until_end=until_end, standby=standby)
+        run_matcher(settings, stop, until_end=until_end, standby=standby)
     if stop.is_set() and until_end:
         raise typer.Exit(STOPPED)
 
@@ -140,8 +141,38 @@ def viewer(
         int | None,
         typer.Option(min=0, max=65535, help="By default as site.yaml says (8600); 0: any."),
     ] = None,
+    json_logs: JsonLogs = False,
 ) -> None:
     """Watch and search in a browser: who was where, a person's way, search by picture."""
+    from pipeline.telemetry.process import speaking
     from pipeline.viewer import command
 
-    command.run(load(site), host, port)
+    settings = load(site)
+    with speaking(settings, "viewer", json_logs):
+        command.run(settings, host, port)
+
+
+@app.command(epilog="Example: camtrail metrics site.yaml --listen 127.0.0.1:9464")
+def metrics(
+    site: SiteFile = DEFAULT_SITE,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve them there to Prometheus, until Ctrl-C."),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Say which there are and what they mean.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Print what all running processes of this data_dir count, in Prometheus' text format.
+
+    `camtrail run` serves them itself where `telemetry: {metrics: HOST:PORT}` says so.
+    """
+    from pipeline import metrics as command
+
+    if describe:
+        command.show_meanings(as_json=json)
+    elif listen is not None:
+        command.serve(command.load(site), listen, stop_on_signals())
+    else:
+        command.show(command.load(site))

@@ -16,12 +16,12 @@ def notify_run(site: SiteFile = DEFAULT_SITE, json_logs: JsonLogs = False) -> No
     """Tell the receivers of `notify:` in site.yaml. `camtrail run` starts it itself."""
     settings = load(site)
     stop = stop_on_signals()
-    from pipeline import telemetry
+    from pipeline.telemetry.process import speaking
 
-    telemetry.configure("notifier", json=json_logs or None)
-    from pipeline.notify.service import run_notifier
+    with speaking(settings, "notifier", json_logs):
+        from pipeline.notify.service import run_notifier
 
-    run_notifier(settings, stop)
+        run_notifier(settings, stop)
 
 
 @notify.command("test", epilog="Example: camtrail notify test site.yaml")

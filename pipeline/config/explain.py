@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config.model import Site
 from pipeline.config.redaction import redact_url
-from pipeline.config.sections import Camera, Mqtt, Tls, Topology, Transit, Webhook
+from pipeline.config.sections import Camera, Mqtt, Tls, Topology, Traces, Transit, Webhook
 
 
 def explain(path: Path, error: ValidationError) -> str:
@@ -24,17 +24,18 @@ def explain(path: Path, error: ValidationError) -> str:
             message = "is no host name, such as camtrail.example.org (without port and https://)"
         elif item["type"] == "string_pattern_mismatch" or place.endswith("[key]"):
             message = "names are lower-case letters, digits, '-' and '_', at most 63 of them"
-        elif not isinstance(item["input"], (dict, list)) and item["loc"][-1] not in _SECRETS:
+        elif not isinstance(item["input"], (dict, list)) and not _SECRETS & set(item["loc"]):
             message = f"{message} (got {redact_url(str(item['input']))!r})"
         lines.append(f"{path}: {place}: {message}")
     return "\n".join(lines)
 
 
-_SECRETS = ("secret", "password", "url")  # whose wrong values are not shown
+_SECRETS = {"secret", "password", "url", "headers"}  # whose wrong values are not shown
 _SECTIONS: dict[int | str, type[BaseModel]] = {  # that need not be there
     "tls": Tls,
     "webhooks": Webhook,
     "mqtt": Mqtt,
+    "traces": Traces,
 }
 
 

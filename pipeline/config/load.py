@@ -22,8 +22,11 @@ MAX_CONFIG_VALUES = 100_000  # with aliases written out: a few nested ones make 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def load_site(path: Path) -> Site:
+def load_site(path: Path, unset: str | None = None) -> Site:
     """Reads ``site.yaml``.
+
+    Args:
+        unset: stands for variables that are not set, for who needs no passwords; None: an error.
 
     Raises:
         CamtrailError: the file is missing, is no YAML, or does not fit the model; the text names
@@ -46,7 +49,8 @@ def load_site(path: Path) -> Site:
     # A section of which everything is commented out is empty: its defaults apply.
     raw = {key: value for key, value in raw.items() if value is not None}
     try:
-        site = Site.model_validate(_substitute(raw, path, iter(range(MAX_CONFIG_VALUES))))
+        budget = iter(range(MAX_CONFIG_VALUES))
+        site = Site.model_validate(_substitute(raw, path, budget, unset))
     except ValidationError as error:
         raise CamtrailError(explain(path, error)) from None
     return _resolve(site, path.resolve().parent)
@@ -73,22 +77,23 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _substitute(value: Any, path: Path, budget: Iterator[int]) -> Any:
+def _substitute(value: Any, path: Path, budget: Iterator[int], unset: str | None) -> Any:
     """``value`` with its variables replaced; each value in it takes one of ``budget``."""
     if next(budget, None) is None:
         raise CamtrailError(f"{path}: more than {MAX_CONFIG_VALUES} values; not a site.yaml")
     if isinstance(value, dict):
-        return {key: _substitute(item, path, budget) for key, item in value.items()}
+        return {key: _substitute(item, path, budget, unset) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substitute(item, path, budget) for item in value]
+        return [_substitute(item, path, budget, unset) for item in value]
     if not isinstance(value, str):
         return value
 
     def variable(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name not in os.environ:
+        found = os.environ.get(name, unset)
+        if found is None:
             raise CamtrailError(f"{path}: the environment variable {name} is not set")
-        return os.environ[name]
+        return found
 
     return _VARIABLE.sub(variable, value)
 

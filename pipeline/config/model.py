@@ -19,6 +19,7 @@ from pipeline.config.sections import (
     RedisTls,
     Spool,
     Strict,
+    Telemetry,
     Topology,
     Tracker,
     Viewer,
@@ -59,6 +60,7 @@ class Site(Strict):
     spool: Spool = Spool()  # type: ignore[call-arg]
     viewer: Viewer = Viewer()  # type: ignore[call-arg]
     notify: Notify = Notify()  # type: ignore[call-arg]
+    telemetry: Telemetry = Telemetry()  # type: ignore[call-arg]
 
     @field_validator("redis")
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from pipeline.inference.metrics import timed
 from pipeline.records import Detections, Image
 
 
@@ -43,14 +44,14 @@ class DetectorPool:
     """
 
     def __init__(self, detector: PersonDetector, live: bool) -> None:
-        self._detector = detector
+        self._detect = timed("detector", detector.detect)
         networks = 1 if live else detector.at_once
         self.ahead = 0 if live else networks
         self._threads = ThreadPoolExecutor(networks, "detect", detector.share(networks))
 
     def begin(self, images: Sequence[Image]) -> Future[list[Detections]]:
         """`Detector.detect` of the pictures, as soon as a network is free."""
-        return self._threads.submit(self._detector.detect, images)
+        return self._threads.submit(self._detect, images)
 
     def close(self) -> None:
         """Waits for what is being worked on, and drops what has only been begun."""

@@ -150,6 +150,22 @@ class Engine:
         )
 
     @property
+    def waiting(self) -> int:
+        """Updates whose time has not come."""
+        return len(self._coming)
+
+    @property
+    def recommended(self) -> Mapping[str, float]:
+        """The thresholds of the encoder's file, where it has any."""
+        found = self._recommended
+        return {} if found is None else {"accept": found.accept, "new": found.new}
+
+    def began(self, key: TrackletKey) -> float | None:
+        """Capture time at which a tracklet at hand began."""
+        tracklet = self._tracklets.get(key)
+        return None if tracklet is None else tracklet.visit.start
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is left to decide of what was fed."""
         return self._due() == math.inf

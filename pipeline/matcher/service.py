@@ -19,6 +19,7 @@ from typing import Any
 import faiss
 import psutil
 import redis
+import structlog
 from sqlalchemy.exc import OperationalError
 
 from pipeline.bus import (
@@ -31,6 +32,7 @@ from pipeline.bus import (
     connect,
     forget_messages,
 )
+from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import MEMORY, Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.matcher.corrections import Corrections
@@ -38,11 +40,13 @@ from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import READY, sole_owner
 from pipeline.matcher.index import Index
+from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter
 from pipeline.matcher.milvus import Milvus
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.store import Batch, Store
 from pipeline.telemetry import get_logger
+from pipeline.telemetry.metrics import HEARTBEAT
 
 BATCH = 256  # messages a transaction, at most
 HEALTH_SECONDS = 15  # after which the matcher's hash expires
@@ -70,6 +74,7 @@ def run_matcher(
         CamtrailError: another matcher runs; the store, the encoder, Milvus or the URL of Redis
             cannot be used; or the encoder is not that of the store.
     """
+    ACTIVE.set(0)
     faiss.omp_set_num_threads(1)  # the cores belong to the workers
     client = connect(site, name="camtrail-matcher")
     keys = Keys(site.site)
@@ -146,6 +151,7 @@ class Service:
         self._consumer = Consumer(client, keys, f"matcher-{os.getpid()}")
         self._requests = Requests(client, keys)
         self._corrections = Corrections(store, engine)
+        self._meter = Meter(engine)
         self._committed = 0  # updates since the start
         self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._chores_at = -math.inf
@@ -171,6 +177,7 @@ class Service:
                         return
             except (redis.RedisError, OSError) as error:
                 log.warning("Redis is away", error=redact(str(error)))
+                REDIS_UP.labels("matcher").set(0)
                 stop.wait(backoff)
                 backoff = min(2 * backoff, _BACKOFF[1])
 
@@ -178,6 +185,7 @@ class Service:
         self._consumer.open()
         # Also what a Redis that was restarted may have forgotten.
         self._consumer.announce(self._engine.watermark.positions())
+        REDIS_UP.labels("matcher").set(1)
 
     def _step(self, stop: threading.Event) -> bool:
         """One batch; whether there was nothing to do and nothing more can come."""
@@ -199,7 +207,8 @@ class Service:
 
     def _take(self, deliveries: Sequence[Delivery], stop: threading.Event) -> bool:
         """Decides on what was read and commits it; False where ``stop`` came before it could."""
-        batch = self._engine.take(delivery.envelope for delivery in deliveries)
+        with DECIDE_SECONDS.time():
+            batch = self._engine.take(delivery.envelope for delivery in deliveries)
         something = batch.updates or batch.runs or batch.outcome.changed
         if something and not self._commit(batch, stop):
             return False
@@ -215,16 +224,24 @@ class Service:
 
     def _answer(self, request: Request) -> None:
         """Does what somebody asks, between two batches."""
+        with structlog.contextvars.bound_contextvars(request=request.id):
+            self._carry_out(request)
+
+    def _carry_out(self, request: Request) -> None:
         try:
             answer = self._corrections.carry_out(request)
         except CamtrailError as error:
             self._requests.refuse(request, str(error))
+            log.info("refused", kind=request.kind, author=request.author)
+            self._meter.asked(request.kind, "refused")
             return
         except (OSError, OperationalError) as error:
             cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
             self._requests.refuse(request, f"the store takes nothing: {redact(cause)}")
+            self._meter.asked(request.kind, "failed")
             return
         log.info("done as asked", kind=request.kind, author=request.author)
+        self._meter.asked(request.kind, "done")
         if request.kind == "forget":
             self._forget_messages()
         self._requests.answer(request, answer)
@@ -233,21 +250,27 @@ class Service:
         """Tries until it is in the store; False where ``stop`` came before."""
         wait = _BACKOFF[0]
         while True:
+            HEARTBEAT.labels("matcher").set_to_current_time()
+            began = time.perf_counter()
             try:
                 self._store.commit(batch)
             except (OSError, OperationalError) as error:
                 cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
                 log.error("the store takes nothing; trying again", error=redact(cause))
+                self._meter.fault()
                 with suppress(redis.RedisError):
                     self._report(f"the store takes nothing: {redact(cause)}")
                 if stop.wait(wait):
                     return False
                 wait = min(2 * wait, _BACKOFF[1])
             else:
+                self._meter.committed(batch, time.perf_counter() - began)
                 return True
 
     def _chores(self) -> None:
         self._chores_at = time.monotonic()
+        HEARTBEAT.labels("matcher").set_to_current_time()
+        self._meter.report()
         self._consumer.announce(self._engine.watermark.positions())
         self._consumer.trim()
         if (

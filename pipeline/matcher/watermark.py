@@ -92,7 +92,7 @@ class Watermark:
         times = {camera: self.covered(camera) for camera in heard if not self._gone(camera)}
         if not times:
             return (math.inf, "") if self._runs else (-math.inf, "")
-        live = {camera for camera in times if self._live(camera)}
+        live = {camera for camera in times if self.live(camera)}
         limit = max((times[camera] for camera in live), default=0.0) - self._max_lateness
         awaited = [c for c in times if c not in live or times[c] >= limit]
         slowest = min(awaited, key=lambda camera: (times[camera], camera))
@@ -102,6 +102,21 @@ class Watermark:
     def all_gone(self) -> bool:
         """Whether all cameras of the site are at their end or lost."""
         return all(self._gone(camera) for camera in self._cameras)
+
+    def live(self, camera: str) -> bool:
+        """Whether the camera runs on the clock, as far as it has said so."""
+        run = self._newest(camera)
+        return run is not None and run.live
+
+    def live_cameras(self) -> dict[str, float]:
+        """Those of the site that run on the clock and are not gone, and what each has covered."""
+        return {
+            camera: covered
+            for camera in self._cameras
+            if self.live(camera)
+            and not self._gone(camera)
+            and math.isfinite(covered := self.covered(camera))
+        }
 
     def positions(self) -> dict[str, Position]:
         """The last message of each camera."""
@@ -144,10 +159,6 @@ class Watermark:
     def _gone(self, camera: str) -> bool:
         run = self._newest(camera)
         return run is not None and run.state in _GONE
-
-    def _live(self, camera: str) -> bool:
-        run = self._newest(camera)
-        return run is not None and run.live
 
 
 def _behind(time: float) -> float:

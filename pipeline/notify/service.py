@@ -8,7 +8,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from sqlalchemy.exc import DBAPIError
@@ -17,10 +17,12 @@ from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.notify.follow import Follower, begin
 from pipeline.notify.message import message_of
+from pipeline.notify.metrics import FAILED, Counted
 from pipeline.notify.outbox import Outbox, Waiting
 from pipeline.notify.receivers import DeliveryError, Receiver, make_receivers
 from pipeline.notify.sightings import Sightings
 from pipeline.telemetry import get_logger
+from pipeline.telemetry.metrics import HEARTBEAT
 
 _READ_SECONDS = 0.5
 _LOOK_SECONDS = 0.2  # how often a receiver's queue is looked at
@@ -60,19 +62,27 @@ def run_notifier(site: Site, stop: threading.Event) -> None:
         for thread in threads:
             thread.start()
         print(f"tells {', '.join(receivers)}", flush=True)
-        _follow(follower, stop, threads)
+        _follow(follower, outbox, list(receivers), stop, threads)
         last.set()
         for thread in threads:
             thread.join()
 
 
-def _follow(follower: Follower, stop: threading.Event, threads: list[threading.Thread]) -> None:
-    fault = ""
+def _follow(
+    follower: Follower,
+    outbox: Outbox,
+    receivers: Sequence[str],
+    stop: threading.Event,
+    threads: list[threading.Thread],
+) -> None:
+    fault, counted = "", Counted(outbox, receivers)
     while True:
+        HEARTBEAT.labels("notifier").set_to_current_time()
         stopping = stop.is_set()  # before the last step, so that nothing is left out
         more = False
         try:
             more = follower.step(time.time())
+            counted.look()
             fault = ""
         except _FAULTS as error:
             if str(error) != fault:
@@ -150,6 +160,7 @@ class Sender:
         return time.time() - waiting.since > self._site.notify.give_up_after
 
     def _failed(self, error: Exception) -> None:
+        FAILED.labels(self.name).inc()
         fault = str(error).partition("\n")[0]
         if fault != self._fault:
             log.warning("cannot tell", receiver=self.name, error=fault)

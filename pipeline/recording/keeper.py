@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from pipeline.config import Recording, Site
 from pipeline.errors import CamtrailError
+from pipeline.recording.metrics import SEGMENTS
 from pipeline.store.connection import open_database, readable_errors
 from pipeline.store.recordings import Recordings, Segment
 from pipeline.store.schema import runs, tracklets
@@ -61,10 +62,14 @@ class Keeper:
             OSError: a file cannot be moved or deleted.
         """
         if undecided := self._recordings.undecided():
-            judge(self._recordings, undecided, self._known(undecided), self._site.recording, now)
+            known = self._known(undecided)
+            kept, gone = judge(self._recordings, undecided, known, self._site.recording, now)
+            SEGMENTS.labels(self._camera, "kept").inc(kept)
+            SEGMENTS.labels(self._camera, "deleted").inc(gone)
         if now - self._retired >= _RETIRE_SECONDS:
             self._retired = now
-            retire(self._recordings, self._site.recording, now, RESERVE_BYTES)
+            gone = retire(self._recordings, self._site.recording, now, RESERVE_BYTES)
+            SEGMENTS.labels(self._camera, "retired").inc(gone)
 
     def _known(self, segments: Sequence[Segment]) -> Known:
         margin = self._site.recording
@@ -107,21 +112,26 @@ def judge(
     known: Known,
     options: Recording,
     now: float,
-) -> None:
+) -> tuple[int, int]:
     """Keeps the segments that show something of a stay, with what is kept before and after it, and
-    deletes those that no stay can reach any more.
+    deletes those that no stay can reach any more; how many of each.
     """
     wanted = [(start - options.before, end + options.after) for start, end in known.stays]
     settled = known.covered - SETTLE_SECONDS - options.before
+    kept = deleted = 0
     for segment in undecided:
         if any(segment.touches(start, end) for start, end in wanted):
             recordings.keep(segment)
+            kept += 1
         elif segment.end <= settled or segment.end <= now - RING_SECONDS:
             recordings.delete(segment)
+            deleted += 1
+    return kept, deleted
 
 
-def retire(recordings: Recordings, options: Recording, now: float, reserve: int) -> None:
-    """Deletes the oldest segments: those that are too old, and then as many as are too much.
+def retire(recordings: Recordings, options: Recording, now: float, reserve: int) -> int:
+    """Deletes the oldest segments: those that are too old, and then as many as are too much; how
+    many.
 
     Args:
         reserve: bytes of the disk that stay free.
@@ -130,16 +140,19 @@ def retire(recordings: Recordings, options: Recording, now: float, reserve: int)
     young = [s for s in segments if s.end >= now - options.days * _DAY]
     for segment in segments[: len(segments) - len(young)]:
         recordings.delete(segment)
+    gone = len(segments) - len(young)
     if not young:
-        return
+        return gone
     sizes = [_size(segment) for segment in young]
     free = shutil.disk_usage(young[-1].file.parent).free
     too_much = max(sum(sizes) - options.max_gigabytes * _GIGABYTE, reserve - free)
     for segment, size in zip(young, sizes, strict=True):
         if too_much <= 0:
-            return
+            break
         recordings.delete(segment)
         too_much -= size
+        gone += 1
+    return gone
 
 
 def _size(segment: Segment) -> int:

@@ -15,6 +15,7 @@ from pipeline.config import Camera, Site, redact_url
 from pipeline.errors import CamtrailError
 from pipeline.recording.arrival import Arrival, ClockJumpError
 from pipeline.recording.keeper import Keeper
+from pipeline.recording.metrics import PACKETS, RECORDING
 from pipeline.recording.segments import SegmentWriter
 from pipeline.store.recordings import PLAYABLE, Recordings
 from pipeline.telemetry import get_logger
@@ -46,6 +47,7 @@ def run_recorder(site: Site, name: str, stop: threading.Event) -> None:
         recorded, reason = _record(camera, name, recordings, stop)
         if stop.is_set():
             break
+        RECORDING.labels(name).set(0)
         log.warning("not recording; trying again", camera=name, reason=reason)
         wait = BACKOFF[0] if recorded else min(wait * 2, longest)
         stop.wait(wait * random.uniform(0.5, 1))  # noqa: S311 - jitter
@@ -81,6 +83,7 @@ def _record(
         with _connect(camera) as container:
             stream = _playable(container, name)
             log.info("recording", camera=name, source=redact_url(camera.source))
+            RECORDING.labels(name).set(1)
             writer, arrival = SegmentWriter(recordings, stream), Arrival()
             try:
                 for packet in _new_packets(container, stream):
@@ -88,6 +91,7 @@ def _record(
                         break
                     came = True
                     stamp = float(packet.pts * packet.time_base)
+                    PACKETS.labels(name).inc()
                     writer.write(packet, arrival.capture(stamp, time.time()))
             finally:
                 writer.close()

@@ -19,8 +19,12 @@ from pipeline import telemetry
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.supervise.supervisor import Supervisor
+from pipeline.telemetry.answer import answering, clear
+from pipeline.telemetry.endpoint import serving
 
 _TICK_SECONDS = 0.1
+
+log = telemetry.get_logger(__name__)
 
 
 def run_site(
@@ -53,7 +57,10 @@ def run_site(
             "leave --until-end out, or run a site.yaml of files only"
         )
     stop = _stop_on_signals()
-    with _only_one(site), _display(json_logs) as display:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_one(site))
+        display = stack.enter_context(_display(site, json_logs))
+        _serve_metrics(stack, site)
         supervisor = Supervisor(site, site_path, until_end, with_viewer and site.viewer.enabled)
         try:
             supervisor.start()
@@ -66,6 +73,20 @@ def run_site(
         finally:
             supervisor.kill()
         return supervisor.result()
+
+
+def _serve_metrics(stack: contextlib.ExitStack, site: Site) -> None:
+    """Of all processes; where nobody can be answered, the site runs all the same."""
+    clear(site.data_dir)
+    stack.enter_context(answering(site.data_dir, "run"))
+    if site.telemetry.metrics == "off":
+        return
+    try:
+        address = stack.enter_context(serving(site, site.telemetry.metrics))
+    except CamtrailError as error:
+        log.error("nobody can read the metrics", error=str(error))
+    else:
+        log.info("metrics are served", address=address)
 
 
 @contextlib.contextmanager
@@ -93,14 +114,15 @@ def _only_one(site: Site) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _display(json_logs: bool) -> Iterator[Live | None]:
+def _display(site: Site, json_logs: bool) -> Iterator[Live | None]:
     """The live table where there is a terminal, with the log lines above it; else only those."""
     if json_logs or not sys.stderr.isatty():
-        telemetry.configure("run", json=json_logs or None)
+        telemetry.configure("run", json=json_logs or None, level=site.telemetry.log_level)
         yield None
         return
     with Live(console=Console(stderr=True), refresh_per_second=4) as live:
-        telemetry.configure("run", json=False)  # now that the table has taken stderr over
+        # Now that the table has taken stderr over.
+        telemetry.configure("run", json=False, level=site.telemetry.log_level)
         yield live
 
 

@@ -11,6 +11,7 @@ import redis
 from rich.table import Table
 
 from pipeline.bus import Keys, connect
+from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import Site
 from pipeline.supervise.process import Process, State
 
@@ -47,6 +48,7 @@ class Status:
             try:
                 self._read(client)
             except redis.RedisError as error:
+                REDIS_UP.labels("run").set(0)
                 self.error = type(error).__name__
                 self._reachable = math.inf
                 self.workers = {}
@@ -65,6 +67,7 @@ class Status:
         self._seen.update(dict.fromkeys(self.workers, now))
         self.matcher = matcher
         self.error = ""
+        REDIS_UP.labels("run").set(1)
         self._reachable = min(self._reachable, now)
 
 

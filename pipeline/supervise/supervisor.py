@@ -24,6 +24,7 @@ from pipeline.errors import CamtrailError
 from pipeline.notify.follow import begin as begin_notifying
 from pipeline.notify.receivers import receiver_options
 from pipeline.supervise.announce import announce_lost, announce_starting
+from pipeline.supervise.metrics import RESTARTS, tell
 from pipeline.supervise.policy import RestartPolicy
 from pipeline.supervise.process import Process, State
 from pipeline.supervise.status import Status, table
@@ -85,7 +86,7 @@ class Supervisor:
             for name, command, wanted in (
                 ("inference", ("inference", path, "--json-logs"), site.inference == "shared"),
                 ("notifier", ("notify", "run", path, "--json-logs"), bool(receiver_options(site))),
-                ("viewer", ("viewer", path), with_viewer),
+                ("viewer", ("viewer", path, "--json-logs"), with_viewer),
             )
             if wanted
         ]
@@ -123,6 +124,9 @@ class Supervisor:
                 self._gone(process)
             elif process.pid and process.pid != before:
                 log.info("started", process=process.name, pid=process.pid)
+                if process.restarts:
+                    RESTARTS.labels(process.name).inc()
+        tell((*self._matchers, *self._workers, *self._companions))
         assert self._status is not None
         for worker in self._workers:
             if worker.pid and self._status.silent(worker) > _HUNG_SECONDS:
@@ -264,11 +268,14 @@ class _Redis:
         self._policy = RestartPolicy(longest=5.0, limit=sys.maxsize)
         self._started = 0.0
         self._due: float | None = None
+        self._deaths = 0
 
     def start(self) -> None:
         """Raises CamtrailError where it does not come up."""
         self._started = time.monotonic()
         self.server.start()
+        if self._deaths:
+            RESTARTS.labels("redis").inc()
         log.info("started", process="redis", pid=self.server.pid)
 
     def poll(self) -> None:
@@ -278,6 +285,7 @@ class _Redis:
         now = time.monotonic()
         if self._due is None:
             self._due = now + self._policy.died(now - self._started, -1)
+            self._deaths += 1
             log.warning("died", process="redis")
         elif now >= self._due:
             self._due = None

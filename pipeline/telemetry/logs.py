@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
-from pipeline.config import redact
+from pipeline.config import LogLevel, redact
 
 
-def configure(component: str, json: bool | None = None, level: int = logging.INFO) -> None:
+def configure(component: str, json: bool | None = None, level: LogLevel = "info") -> None:
     """Sets up the logs of this process, on stderr.
 
     Args:
@@ -32,7 +32,7 @@ def configure(component: str, json: bool | None = None, level: int = logging.INF
     ]
     structlog.configure(
         processors=[*shared, *_FINISH, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -61,6 +61,7 @@ def _redacted(value: Any) -> Any:
     return value
 
 
+_LEVELS = {name: logging.getLevelNamesMapping()[name.upper()] for name in get_args(LogLevel)}
 # A traceback becomes text first: a pretty one would show the values of variables.
 _FINISH: list[Any] = [structlog.processors.format_exc_info, _redact]
 

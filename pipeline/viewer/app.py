@@ -25,6 +25,7 @@ from pipeline.viewer.access.access import Access, TooOftenError
 from pipeline.viewer.access.gate import Gate, by_method
 from pipeline.viewer.footage import NothingRecordedError
 from pipeline.viewer.listing import CursorError
+from pipeline.viewer.requests import Numbered
 from pipeline.viewer.security import Guard
 from pipeline.viewer.state import Viewer
 
@@ -73,7 +74,8 @@ def create_app(site: Site) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(DBAPIError, _store_away)
     app.add_middleware(Gate, access=viewer.access)
-    app.add_middleware(Guard, door=viewer.door)  # the outermost: its headers are on every answer
+    app.add_middleware(Guard, door=viewer.door)  # outside: its headers are on every answer
+    app.add_middleware(Numbered)  # the outermost: also what is refused is counted
     return app
 
 

@@ -8,6 +8,7 @@ import time
 import redis
 
 from pipeline.bus import Keys, connect
+from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.viewer import models
@@ -49,6 +50,7 @@ class HealthReader:
             fault = ""
         except (redis.RedisError, OSError) as error:
             workers, matcher, fault = [{} for _ in names], {}, _in_words(error)
+        REDIS_UP.labels("viewer").set(not fault)
         return models.Cameras(
             site=self._site.site,
             cameras=[

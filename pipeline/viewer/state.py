@@ -10,6 +10,7 @@ from pipeline.config import Site
 from pipeline.viewer.access.access import Access
 from pipeline.viewer.finder import Finder
 from pipeline.viewer.health import HealthReader
+from pipeline.viewer.metrics import WATCHING
 from pipeline.viewer.records import Records
 from pipeline.viewer.security import Door
 
@@ -22,9 +23,11 @@ class Streams:
 
     def __enter__(self) -> None:
         self.count += 1
+        WATCHING.set(self.count)
 
     def __exit__(self, *_: object) -> None:
         self.count -= 1
+        WATCHING.set(self.count)
 
 
 @dataclass(frozen=True)

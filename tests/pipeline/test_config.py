@@ -10,7 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import MAX_CONFIG_BYTES, effective, load_site, redact, redact_url
+from pipeline.config import (
+    MAX_CONFIG_BYTES,
+    effective,
+    load_site,
+    metrics_address,
+    redact,
+    redact_url,
+)
 from pipeline.errors import CamtrailError
 
 MINIMAL = "site: campus\ncameras: {gate: {source: gate.mp4}}\n"
@@ -267,3 +274,59 @@ def test_no_password_survives_redaction(password: str) -> None:
     marked = f"#{password}#"
     assert marked not in redact_url(f"rtsp://user:{marked}@camera.example:554/1")
     assert marked not in redact(f"error at rtsp://user:{marked}@camera.example:554/1 again")
+
+
+def test_who_needs_no_passwords_need_not_have_them(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "site: yard\nredis: 'redis://me:${NOBODY_SET_THIS}@h/0'\ncameras: {gate: {source: '0'}}\n"
+    )
+    with pytest.raises(CamtrailError, match="NOBODY_SET_THIS is not set"):
+        load_site(path)
+    assert load_site(path, unset="x").redis == "redis://me:x@h/0"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9464", ("127.0.0.1", 9464)),
+        ("[::1]:0", ("::1", 0)),
+        ("h.example:1", ("h.example", 1)),
+    ],
+)
+def test_where_metrics_are_served(tmp_path: Path, text: str, address: tuple[str, int]) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        f"site: yard\ncameras: {{gate: {{source: '0'}}}}\ntelemetry: {{metrics: '{text}'}}\n"
+    )
+    assert metrics_address(load_site(path).telemetry.metrics) == address
+
+
+@pytest.mark.parametrize("text", ["9464", "on", "h:99999", ":1", "h:", "http://h:1", "a b:1"])
+def test_what_is_no_place_to_serve_metrics(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        f"site: yard\ncameras: {{gate: {{source: '0'}}}}\ntelemetry: {{metrics: '{text}'}}\n"
+    )
+    with pytest.raises(CamtrailError, match=r"telemetry.metrics: allowed: off, or HOST:PORT"):
+        load_site(path)
+
+
+def test_metrics_may_be_off_as_yaml_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("site: yard\ncameras: {gate: {source: '0'}}\ntelemetry: {metrics: off}\n")
+    assert load_site(path).telemetry.metrics == "off"
+
+
+def test_the_keys_of_a_receiver_of_traces_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    traces = "{endpoint: 'https://h.example/v1/traces', headers: {authorization: KEY}}"
+    path.write_text(
+        f"site: yard\ncameras: {{gate: {{source: '0'}}}}\ntelemetry: {{traces: {traces}}}\n"
+    )
+    assert "'KEY'" not in str(effective(load_site(path)))
+    path.write_text(path.read_text().replace("KEY", "[KEY1]").replace("https://", "ftp://u:KEY2@"))
+    with pytest.raises(CamtrailError) as raised:
+        load_site(path)
+    assert "KEY1" not in str(raised.value)
+    assert "KEY2" not in str(raised.value)

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline import init
-from pipeline.config import DEMO_ENCODER, Mqtt, Site, Webhook, load_site
+from pipeline.config import DEMO_ENCODER, Mqtt, Site, Traces, Webhook, load_site
 from pipeline.errors import CamtrailError
 
 END = 1_767_600_060.0
@@ -162,9 +162,10 @@ def test_every_key_is_there_with_its_true_default(tmp_path: Path) -> None:
     shown = re.sub(r"^( *)# ([a-z0-9_]+: )", r"\1\2", path.read_text(), flags=re.MULTILINE)
     missing = set(_keys(Site)) - set(re.findall(r"^ *([a-z0-9_]+):", shown, flags=re.MULTILINE))
     # Only a file's camera has a start; what comes with a certificate has no default, and nobody is
-    # told by default.
+    # told by default, of traces neither.
     tls = {"authority", "certificate", "key"}
-    assert missing - {*Webhook.model_fields, *Mqtt.model_fields} - tls == {"start"}
+    sections = {*Webhook.model_fields, *Mqtt.model_fields, *Traces.model_fields}
+    assert missing - sections - tls == {"start"}
     path.write_text(shown)
     loaded = load_site(path)
     assert loaded.encoder.path == tmp_path / "encoder.onnx"

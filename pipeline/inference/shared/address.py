@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline import local
 from pipeline.config import Site
 
 _NAME = "inference.sock"
@@ -18,18 +17,9 @@ def folder(site: Site) -> Path:
     return site.data_dir / "inference"
 
 
-@contextlib.contextmanager
-def short_path(site: Site) -> Iterator[str]:
-    """A way to the socket that fits into an address, which has room for 107 bytes.
-
-    Raises:
-        OSError: there is no such folder.
-    """
-    handle = os.open(folder(site), os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{handle}/{_NAME}"
-    finally:
-        os.close(handle)
+def short_path(site: Site) -> contextlib.AbstractContextManager[str]:
+    """See `pipeline.local.short_path`."""
+    return local.short_path(folder(site), _NAME)
 
 
 def make_socket() -> socket.socket:

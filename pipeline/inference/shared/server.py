@@ -27,12 +27,14 @@ from pipeline.inference.shared.messages import (
     pack,
     unpack,
 )
+from pipeline.inference.shared.metrics import CLIENTS, FAILURES, PICTURES, QUEUE, TOOK, WAITED
 from pipeline.inference.shared.networks import SharedNetworks
 from pipeline.inference.shared.region import Region
 from pipeline.inference.shared.waiting import Job, Load, Waiting
 from pipeline.inference.suppression import MAX_PERSONS
 from pipeline.records import FloatArray, Image
 from pipeline.telemetry import get_logger
+from pipeline.telemetry.metrics import HEARTBEAT
 
 HUNG_SECONDS = 60.0  # less than the time after which silent workers are killed
 MAX_FAILURES = 5  # in a row: a GPU that has failed once may fail for ever
@@ -236,6 +238,9 @@ class Server:
             log.info("disconnected", camera=client.name)
 
     def _look_after_networks(self) -> None:
+        HEARTBEAT.labels("inference").set_to_current_time()
+        QUEUE.set(len(self._waiting))
+        CLIENTS.set(len(self._clients))
         if self._failures >= MAX_FAILURES:
             raise NetworksFailedError(f"{self._failures} failures in a row")
         longest = time.monotonic() - min(self._began.copy().values(), default=time.monotonic())
@@ -248,6 +253,8 @@ class Server:
         while jobs := self._waiting.take():
             wanted = [job for job in jobs if job.client in self._clients]
             self._began[lane] = time.monotonic()
+            for job in wanted:
+                WAITED.labels(job.load.kind.name.lower()).observe(self._began[lane] - job.arrived)
             self._run(wanted)
             del self._began[lane]
 
@@ -256,18 +263,23 @@ class Server:
         is not its neighbour's."""
         if not jobs:
             return
+        kind = jobs[0].load.kind
+        name = kind.name.lower()
         try:
-            results = self._networks.run(jobs[0].load.kind, [_client(j).pictures(j) for j in jobs])
+            with TOOK.labels(name).time():
+                results = self._networks.run(kind, [_client(j).pictures(j) for j in jobs])
         except Exception as error:  # what torch and onnxruntime raise has no common class
             if len(jobs) > 1:
                 for job in jobs:
                     self._run([job])
                 return
             self._failures += 1
+            FAILURES.labels(name).inc()
             log.error("no result", camera=_client(jobs[0]).name, error=str(error))
             _client(jobs[0]).answer(jobs[0], f"{type(error).__name__}: {error}")
             return
         self._failures = 0
+        PICTURES.labels(name).observe(sum(job.count for job in jobs))
         for job, result in zip(jobs, results, strict=True):
             _client(job).answer(job, result)
 

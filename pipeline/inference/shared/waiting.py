@@ -54,6 +54,10 @@ class Waiting:
         self._closed = False
         self._clients = 0
 
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._jobs)
+
     def expect(self, clients: int) -> None:
         """Says how many there are; where all of them wait, nobody else can come."""
         with self._changed:

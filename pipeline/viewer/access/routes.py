@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import CamtrailError
 from pipeline.viewer import models
-from pipeline.viewer.access.access import LoginError
+from pipeline.viewer.access.access import LoginError, TooOftenError
 from pipeline.viewer.access.asker import Asker, current
 from pipeline.viewer.access.gate import cookie_name, needs
 from pipeline.viewer.access.history import Page, Position, read_page
 from pipeline.viewer.access.roles import Role
 from pipeline.viewer.api import LARGEST, PREFIX, Here, Limit
+from pipeline.viewer.metrics import LOGINS
 
 router = APIRouter(prefix=PREFIX)
 
@@ -40,8 +41,13 @@ def log_in(here: Here, request: Request, response: Response, body: Login) -> mod
     address = request.client.host if request.client else ""
     try:
         asker = here.access.log_in(body.name.strip().lower(), body.password, address)
+    except TooOftenError:
+        LOGINS.labels("too often").inc()
+        raise
     except LoginError as error:
+        LOGINS.labels("refused").inc()
         raise HTTPException(401, str(error)) from None
+    LOGINS.labels("done").inc()
     scheme = request.url.scheme
     response.set_cookie(
         cookie_name(scheme),
