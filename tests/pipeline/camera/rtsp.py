@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -31,7 +32,8 @@ def free_port() -> int:
 
 
 class RtspServer:
-    """Serves an MP4 file on loopback at its own pace; may be killed and started again.
+    """Serves an MP4 file on loopback at its own pace; may be killed and started again, with
+    another ``file`` too.
 
     ``shared``: all clients see the same picture at a time, as of a camera.
     """
@@ -40,8 +42,8 @@ class RtspServer:
         self, file: Path, login: tuple[str, str] | None = None, shared: bool = False
     ) -> None:
         self.port = free_port()
-        mode = "shared" if shared else "alone"
-        self._arguments = [str(self.port), str(file), mode, *(login or ())]
+        self.file = file
+        self._mode = ["shared" if shared else "alone", *(login or ())]
         self._process: subprocess.Popen[str] | None = None
 
     def url(self, login: str = "") -> str:
@@ -50,10 +52,16 @@ class RtspServer:
     def start(self) -> None:
         script = str(Path(__file__).with_name("rtsp_server.py"))
         self._process = subprocess.Popen(
-            [PYTHON, script, *self._arguments], stdout=subprocess.PIPE, text=True
+            [PYTHON, script, str(self.port), str(self.file), *self._mode],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         assert self._process is not None

@@ -1,8 +1,9 @@
 """A real RTSP server on loopback; runs under the system's Python, which has GStreamer.
 
 ``/usr/bin/python3 rtsp_server.py PORT FILE SHARED [USER PASSWORD]`` serves the H.264 of an MP4
-file, at its own pace, as ``rtsp://127.0.0.1:PORT/stream``, and prints ``ready``. Each client begins
-at its beginning; where SHARED is ``shared`` all see the same picture at a time, as of a camera.
+file (the H.265 of one called ``NAME.h265.mp4``), at its own pace, as
+``rtsp://127.0.0.1:PORT/stream``, and prints ``ready``. Each client begins at its beginning; where
+SHARED is ``shared`` all see the same picture at a time, as of a camera.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ def main() -> None:
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()
+    codec = "h265" if file.endswith(".h265.mp4") else "h264"
     factory.set_launch(
-        f'( filesrc location="{file}" ! qtdemux ! h264parse ! '
-        "rtph264pay name=pay0 pt=96 config-interval=1 )"
+        f'( filesrc location="{file}" ! qtdemux ! {codec}parse ! '
+        f"rtp{codec}pay name=pay0 pt=96 config-interval=1 )"
     )
     factory.set_shared(shared == "shared")
     if login:

@@ -25,7 +25,7 @@ from pipeline.store import Batch, Outcome, Received, Said, Store, Verdict
 from pipeline.store.recordings import Recordings, Segment
 from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
 from tests.pipeline.camera.videos import number_in, numbered
-from tests.pipeline.supervise.test_site import Run
+from tests.pipeline.run import Run
 
 RUN = "01JGVJ9ZZZZZZZZZZZZZZZZZZZ"
 

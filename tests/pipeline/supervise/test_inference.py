@@ -8,7 +8,8 @@ from pipeline.records import CameraState
 from pipeline.store import Store
 from tests.pipeline.bus.samples import wait_for
 from tests.pipeline.live import small_site, stored_updates
-from tests.pipeline.supervise.test_site import Run, published
+from tests.pipeline.run import Run
+from tests.pipeline.supervise.test_site import published
 
 SECONDS = 6
 KILLS = 2

@@ -15,7 +15,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 
@@ -26,52 +25,9 @@ from pipeline.store import Store
 from tests.pipeline.bus.samples import wait_for
 from tests.pipeline.live import small_site, stored_updates
 from tests.pipeline.notify.places import SECRET, hook
+from tests.pipeline.run import Run
 
 SECONDS = 12
-
-
-class Run:
-    """A `camtrail run`, and what it says."""
-
-    def __init__(self, path: Path, *arguments: str, viewer: bool = False) -> None:
-        self.log = path.with_name("run.log")
-        options = [*arguments] if viewer else ["--no-viewer", *arguments]
-        command = [sys.executable, "-m", "pipeline.cli", "run", str(path), *options]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([*command, "--json-logs"], stdout=log, stderr=log)
-
-    def lines(self) -> list[dict[str, Any]]:
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-    def pids(self, name: str) -> list[int]:
-        """Of all lives of a process, by the log."""
-        return [
-            line["pid"]
-            for line in self.lines()
-            if line["event"] == "started" and line["process"] == name
-        ]
-
-    def kill_and_wait_for_restart(self, name: str) -> None:
-        before = self.pids(name)
-        os.kill(before[-1], signal.SIGKILL)
-        assert wait_for(lambda: len(self.pids(name)) > len(before), 60)
-
-    def all_gone(self) -> bool:
-        names = {line["process"] for line in self.lines() if line["event"] == "started"}
-        return not any(_runs(pid) for name in names for pid in self.pids(name))
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert wait_for(self.all_gone, 60)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def published(site: Site) -> int:
