@@ -49,9 +49,9 @@ class OnnxRuntime:
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
-        providers, self._device = _providers(device)
+        chosen, self._device = providers(device)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # onnxruntime raises a class of its own for each fault
             raise EncoderError(f"{path}: onnxruntime cannot load it: {error}") from None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -107,7 +107,12 @@ class OnnxRuntime:
             )
 
 
-def _providers(device: str) -> tuple[list[object], str]:
+def providers(device: str) -> tuple[list[object], str]:
+    """Onnxruntime's providers for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, and the device's name.
+
+    Raises:
+        EncoderError: no such device, or not of this onnxruntime.
+    """
     name, _, index = device.partition(":")
     if name not in ("auto", "cpu", "cuda") or (index and not index.isdecimal()):
         raise EncoderError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")

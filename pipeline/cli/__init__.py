@@ -11,6 +11,7 @@ from pipeline.cli import (
     again,
     ask,
     corrections,
+    detector,
     learning,
     live,
     notify,
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (setup, live, ask, corrections, access, learning, notify, again, trial):
+for part in (setup, live, ask, corrections, access, detector, learning, notify, again, trial):
     app.add_typer(part.app)
 
 

@@ -6,64 +6,64 @@ here needs. Letterbox and non-maximum suppression give what its own give.
 
 from __future__ import annotations
 
-import copy
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from pipeline import config
 from pipeline.errors import CamtrailError
 from pipeline.inference.letterbox import Letterbox
+from pipeline.inference.runtimes import open_network
 from pipeline.inference.suppression import MAX_PERSONS, suppress
-from pipeline.inference.weights import load_weights
 from pipeline.records import Detections, FloatArray, Image
 
 PERSON = "person"
-_MOST = 8  # networks at once; each holds its pictures and layers in memory
 
 
 class Detector:
     """A loaded network, for any number of threads at once.
 
+    Args:
+        options: which file, and what counts as a person.
+        threads: that its networks may use together on a processor; None: all cores. Torch's
+            threads are the process' own.
+
     Attributes:
         size: of the longer side of the pictures that the network sees, in pixels.
         stride: of whose multiples their sides are.
+        shape: height and width of those pictures where it takes no others; else None.
 
     Raises:
-        CamtrailError: the weights are missing, damaged, for another task or know no person, or
-            the device is not there.
+        CamtrailError: the weights are missing, damaged, for another task, of other pictures than
+            ``image_size`` or know no person, or the device is not there.
     """
 
-    def __init__(self, options: config.Detector) -> None:
+    def __init__(self, options: config.Detector, threads: int | None = None) -> None:
         self._options = options
-        self._device = _device(options.device)
-        model = load_weights(options.weights, options.sha256)
-        self._classes = dict(model.names)
-        self._person = _person_class(self._classes, options.weights)
-        self._end_to_end = bool(getattr(model, "end2end", False))
-        self.stride = int(model.stride.max())
-        self.size = options.image_size or int(model.args["imgsz"])
-        self._type = torch.half if options.half and self._device.type == "cuda" else torch.float
-        # channels last: measured a quarter faster than torch's default layout on a CPU
-        self._model = model.to(self._device, self._type, memory_format=torch.channels_last)
-        self._own = threading.local()
+        self._network = open_network(options, threads)
+        self._person = _person_class(self._network.names, options.weights)
+        self.stride = self._network.stride
+        self.size = options.image_size or self._network.size
+        self.shape = self._network.shape
+        if self.shape is not None and self.size != max(self.shape):
+            raise CamtrailError(
+                f"detector.image_size: {options.weights} takes pictures of {max(self.shape)} "
+                f"pixels alone, not {self.size}; leave it out, or export one that takes any size"
+            )
 
     @property
     def device(self) -> str:
-        return str(self._device)
+        return self._network.device
 
     @property
     def at_once(self) -> int:
         """How many calls of `detect` at a time keep the device at work."""
-        return min(torch.get_num_threads(), _MOST) if self.device == "cpu" else 1
+        return self._network.at_once
 
     def share(self, networks: int) -> Callable[[], None]:
         """What each of so many threads that call `detect` at a time has to call first."""
-        threads = max(1, torch.get_num_threads() // networks)
-        return lambda: torch.set_num_threads(threads)
+        return self._network.share(networks)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The persons in each picture, at least as sure as the configured confidence.
@@ -82,14 +82,13 @@ class Detector:
     def letterbox(self, image: Image) -> Letterbox:
         """How pictures of this one's size are brought to the network's."""
         height, width = image.shape[:2]
+        if self.shape is not None:
+            return Letterbox.into(height, width, *self.shape)
         return Letterbox.fit(height, width, self.size, self.stride)
 
     def forward(self, batch: Image) -> Any:
         """The bare network on BGR uint8 pictures (n, h, w, 3) of the network's size."""
-        # NHWC memory seen as NCHW is torch's channels-last layout; the flip gives RGB.
-        pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).flip(1)
-        with torch.inference_mode():
-            return self._network()(pixels.to(self._type).div_(255))
+        return self._network(batch)
 
     def find(self, batch: Image) -> list[FloatArray]:
         """Of each picture of a batch, as `forward` takes it, the persons in its own pixels.
@@ -98,28 +97,18 @@ class Detector:
         ultralytics' `non_max_suppression`, which takes longer since it also follows the boxes of
         no confidence and of other classes.
         """
-        raw = self.forward(batch)
-        output = raw[0] if isinstance(raw, (list, tuple)) else raw
-        with torch.inference_mode():
-            read = self._chosen if self._end_to_end else self._suppressed
-            return [read(picture) for picture in output]
+        read = self._chosen if self._network.end_to_end else self._suppressed
+        return [read(picture) for picture in self.forward(batch)]
 
-    def _network(self) -> Any:
-        """The calling thread's copy: ultralytics' head keeps notes on the size of its input."""
-        if not hasattr(self._own, "network"):
-            weights = {id(weight): weight for weight in self._model.parameters()}
-            self._own.network = copy.deepcopy(self._model, weights)  # the weights are shared
-        return self._own.network
-
-    def _chosen(self, rows: torch.Tensor) -> FloatArray:
+    def _chosen(self, rows: Any) -> FloatArray:
         """Of (n, 6): box, confidence, class. The network itself leaves one box a person."""
         sure = (rows[:, 4] > self._options.confidence) & (rows[:, 5] == self._person)
-        return np.asarray(rows[sure, :5].float().cpu()[:MAX_PERSONS])
+        return _here(rows[sure, :5])[:MAX_PERSONS]
 
-    def _suppressed(self, columns: torch.Tensor) -> FloatArray:
+    def _suppressed(self, columns: Any) -> FloatArray:
         """Of (4 + classes, n): centre, width and height of the box, a score for each class."""
         sure = columns[4 + self._person] > self._options.confidence
-        boxes, scores = np.split(np.asarray(columns[:, sure].float().cpu()).T, [4], axis=1)
+        boxes, scores = np.split(_here(columns[:, sure]).T, [4], axis=1)
         person = scores[:, self._person] == scores.max(1)
         boxes, scores = boxes[person], scores[person, self._person]
         half = boxes[:, 2:] / 2
@@ -128,19 +117,9 @@ class Detector:
         return np.hstack((boxes, scores[:, None]))[kept]
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise CamtrailError(
-            f"detector.device: {name!r} is no device; use auto, cpu, cuda or cuda:0"
-        ) from None
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise CamtrailError(f"detector.device: {name!r} is not there; found {count} CUDA devices")
-    return device
+def _here(found: Any) -> FloatArray:
+    """An array, or a tensor that may be on a GPU, as float32 array."""
+    return np.asarray(found.float().cpu() if hasattr(found, "cpu") else found, np.float32)
 
 
 def _person_class(names: dict[int, str], weights: str) -> int:

@@ -12,6 +12,8 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
     """Compares the file's SHA-256 with ``wanted``, where there is one.
 
     Args:
+        path: of the file, or of a folder: then what counts is its files one after the other, in
+            the order of their names (``cat FOLDER/* | sha256sum``).
         wanted: 64 hexadecimal digits.
         section: of ``site.yaml``, where it stands.
 
@@ -21,8 +23,7 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
     if wanted is None:
         return
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise CamtrailError(f"{path}: cannot be read: {error.strerror}") from None
     if found != wanted.lower():
@@ -30,3 +31,13 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
             f"{path}: not the file that {section}.sha256 means: its SHA-256 is {found}; "
             "bring the right file, or correct site.yaml if you trust this one"
         )
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file or folder, as `verify` means it, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

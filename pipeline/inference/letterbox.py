@@ -34,11 +34,14 @@ class Letterbox:
     @staticmethod
     def fit(height: int, width: int, size: int, stride: int) -> Letterbox:
         """The smallest rectangle of whole strides around the picture scaled to ``size``."""
-        scale = min(size / height, size / width)
-        scaled = max(1, round(height * scale)), max(1, round(width * scale))
-        down, across = -scaled[0] % stride, -scaled[1] % stride
-        top, left = down // 2, across // 2
-        return Letterbox(height, width, scaled, top, down - top, left, across - left)
+        scaled = _scaled(height, width, min(size / height, size / width))
+        return _around(height, width, scaled, -scaled[0] % stride, -scaled[1] % stride)
+
+    @staticmethod
+    def into(height: int, width: int, down: int, across: int) -> Letterbox:
+        """A rectangle of ``down`` times ``across`` pixels, as full of the picture as can be."""
+        scaled = _scaled(height, width, min(down / height, across / width))
+        return _around(height, width, scaled, down - scaled[0], across - scaled[1])
 
     def apply(self, image: Image) -> Image:
         height, width = self.scaled
@@ -66,3 +69,13 @@ class Letterbox:
         boxes[:, 1::2] = boxes[:, 1::2].clip(0, self.height)
         full = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
         return Detections(boxes[full], rows[full, 4].copy())
+
+
+def _scaled(height: int, width: int, scale: float) -> tuple[int, int]:
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _around(height: int, width: int, scaled: tuple[int, int], down: int, across: int) -> Letterbox:
+    """With so many rows and columns of grey in all, half of them on each side."""
+    top, left = down // 2, across // 2
+    return Letterbox(height, width, scaled, top, down - top, left, across - left)

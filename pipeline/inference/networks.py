@@ -51,4 +51,4 @@ def open_networks(site: config.Site, camera: str, stop: threading.Event) -> Iter
 
         mine = threads.share(len(site.cameras))
         threads.apply(mine)
-        yield Networks(Detector(site.detector), EncoderRuntime(site.encoder, mine))
+        yield Networks(Detector(site.detector, mine), EncoderRuntime(site.encoder, mine))

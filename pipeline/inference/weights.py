@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CamtrailError
-from pipeline.inference.digest import verify
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "camtrail"
 ENVIRONMENT = {
@@ -23,30 +22,29 @@ ENVIRONMENT = {
 }
 
 
-def load_weights(weights: str, sha256: str | None = None) -> Any:
+def load_weights(path: Path) -> Any:
     """The fused float32 network (`torch.nn.Module` with ``names``, ``stride``) in eval mode.
 
     Args:
-        weights: path of a ``.pt`` file, or an official name, which is downloaded once.
-        sha256: of the file.
+        path: of a ``.pt`` file.
 
     Raises:
-        CamtrailError: missing, damaged, not ultralytics weights, not a detector, or another file
-            than ``sha256`` means.
+        CamtrailError: damaged, not ultralytics weights, or not a detector.
     """
     prepare()
-    path = _find(weights)
     if path.suffix != ".pt":
-        raise CamtrailError(f"{path}: detector weights are a .pt file of ultralytics")
-    verify(path, sha256, "detector")
+        raise CamtrailError(
+            f"{path}: detector weights are a .pt file of ultralytics, or what "
+            "`camtrail detector export` makes of one (.onnx, .engine, a folder of OpenVINO)"
+        )
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
         model, _ = load_checkpoint(path, fuse=True)  # type: ignore[no-untyped-call]
     except Exception as error:  # torch, pickle and ultralytics raise many classes here
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CamtrailError(
-            f"{path}: not loadable as ultralytics weights: damaged, or another library's ({reason})"
+            f"{path}: not loadable as ultralytics weights: damaged, or another library's "
+            f"({reason(error)})"
         ) from None
     task = getattr(model, "task", None)
     if task != "detect":
@@ -56,15 +54,26 @@ def load_weights(weights: str, sha256: str | None = None) -> Any:
     return model
 
 
+def reason(error: Exception) -> str:
+    """An error of another library in a few words."""
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
 def prepare() -> None:
     """Sets ultralytics' environment; to be called before it is first imported."""
     os.environ.update(ENVIRONMENT)
     CACHE.mkdir(parents=True, exist_ok=True)
 
 
-def _find(weights: str) -> Path:
+def find_weights(weights: str) -> Path:
+    """The file, or folder, of a path or of an official name, which is downloaded once.
+
+    Raises:
+        CamtrailError: it is missing, or cannot be downloaded.
+    """
+    prepare()
     path = Path(weights)
-    if path.is_file():
+    if path.exists():
         return path
     if path.name != weights:
         raise CamtrailError(f"{weights}: no such file; set detector.weights in site.yaml")
@@ -89,8 +98,7 @@ def _download(name: str, target: Path) -> None:
             attempt_download_asset(str(Path(folder) / name), retry=1)
             (Path(folder) / name).replace(target)
         except Exception as error:
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise CamtrailError(
-                f"{name}: cannot be downloaded ({reason}); "
+                f"{name}: cannot be downloaded ({reason(error)}); "
                 "fetch it elsewhere and give its path as detector.weights"
             ) from None

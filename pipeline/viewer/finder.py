@@ -90,7 +90,7 @@ class Finder:
             mine = threads.share(len(self._site.cameras))
             threads.apply(mine)
             self._networks = _Networks(
-                Detector(self._site.detector), EncoderRuntime(self._site.encoder, mine)
+                Detector(self._site.detector, mine), EncoderRuntime(self._site.encoder, mine)
             )
         return self._networks
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pipeline import config
+from pipeline.errors import CamtrailError
 from pipeline.inference import threads
 from pipeline.inference.detector import Detector
 from pipeline.inference.encoder import EncoderRuntime
@@ -40,11 +41,17 @@ class SharedNetworks:
     def __init__(self, site: config.Site) -> None:
         cores = threads.share(1)
         threads.apply(cores)
-        self._detector = Detector(site.detector)
+        self._detector = Detector(site.detector, cores)
+        if self._detector.shape is not None:
+            raise CamtrailError(
+                f"{site.detector.weights}: takes pictures of one size alone, which the cameras of "
+                "`inference: shared` do not share; export one that takes any size"
+            )
         self._on_processor = self._detector.device == "cpu"
         at_once = min(self._detector.at_once, _under_way(site))
         self.lanes = at_once if self._on_processor else _LANES
         self._threads = max(1, cores // self.lanes)
+        self._share = self._detector.share(self.lanes)
         self._encoder = EncoderRuntime(site.encoder, self._threads)
         self.most: Mapping[Kind, int] = dict.fromkeys(Kind, 1) if self._on_processor else _TOGETHER
         self.patience = 0.0 if self._on_processor else _PATIENCE
@@ -68,6 +75,7 @@ class SharedNetworks:
     def prepare_thread(self) -> None:
         """Gives the calling thread its share of the processor."""
         torch.set_num_threads(self._threads)
+        self._share()
 
     def run(self, kind: Kind, requests: Sequence[Image]) -> list[FloatArray]:
         """Of each request's pictures (n, h, w, 3), all of one size, the result.

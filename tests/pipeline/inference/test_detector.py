@@ -100,7 +100,7 @@ def assert_suppressed_alike(
 
     letterbox = network.letterbox(images[0])
     rows = non_max_suppression(
-        network.forward(np.stack([letterbox.apply(image) for image in images])),
+        torch.from_numpy(network.forward(np.stack([letterbox.apply(image) for image in images]))),
         conf_thres=confidence,
         iou_thres=0.6,
         classes=[person],
@@ -158,8 +158,8 @@ def test_bad_weights_are_named(tmp_path: Path, weights: Path) -> None:
             detector(path)
     with pytest.raises(CamtrailError, match=r"away\.pt: no such file; set detector\.weights"):
         detector(tmp_path / "away.pt")
-    with pytest.raises(CamtrailError, match=r"are a \.pt file"):
-        detector(_named(tmp_path / "detector.onnx"))
+    with pytest.raises(CamtrailError, match=r"are a \.pt file of ultralytics, or what"):
+        detector(_named(tmp_path / "detector.txt"))
     with pytest.raises(CamtrailError, match=r"yolo99\.pt: no such file, and no official name"):
         Detector(config.Detector(weights="yolo99.pt"))
 

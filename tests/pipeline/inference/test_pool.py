@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,18 +12,25 @@ import torch
 
 from pipeline import config
 from pipeline.errors import CamtrailError
+from pipeline.inference import exported
 from pipeline.inference.detector import Detector
 from pipeline.inference.pool import DetectorPool
+from pipeline.inference.runtimes.onnx import OnnxNetwork
 from pipeline.records import Detections, Image
 
 SHAPES = [(96, 160), (120, 90), (96, 160), (60, 200)]
 
 
-@pytest.fixture(autouse=True)
-def three_threads() -> Iterator[None]:
+@pytest.fixture(params=["exported", "torch"])
+def three(
+    weights: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Detector]:
+    """A detector with three threads, in each runtime that a processor has for weights."""
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    yield
+    if request.param == "torch":
+        monkeypatch.setattr(exported, "exported_once", lambda _: None)
+    yield Detector(options(weights), threads=3)
     torch.set_num_threads(before)
 
 
@@ -42,36 +50,41 @@ def assert_equal(found: Detections, wanted: Detections) -> None:
     np.testing.assert_array_equal(found.confidences, wanted.confidences)
 
 
-def test_several_networks_at_once_find_what_one_finds(weights: Path) -> None:
-    detector, images = Detector(options(weights)), pictures(16)
-    with closing(DetectorPool(detector, live=False)) as pool:
+def test_several_networks_at_once_find_what_one_finds(three: Detector) -> None:
+    images = pictures(16)
+    with closing(DetectorPool(three, live=False)) as pool:
         assert pool.ahead == 3
         together = [found.result()[0] for found in [pool.begin([image]) for image in images]]
     assert torch.get_num_threads() == 3
-    torch.set_num_threads(1)
+    three.share(3)()  # one thread, as they had
     for found, image in zip(together, images, strict=True):
-        assert_equal(found, detector.detect([image])[0])
+        assert_equal(found, three.detect([image])[0])
 
 
-class Meeting(Detector):
-    """Goes on when as many threads as expected have come, and notes what torch gives each."""
+class Meeting:
+    """Goes on when as many threads as expected have come, and notes what each was given."""
 
-    def __init__(self, options: config.Detector, threads: int) -> None:
-        super().__init__(options)
+    at_once = 3
+
+    def __init__(self, threads: int) -> None:
         self._all = threading.Barrier(threads, timeout=60)
+        self._own = threading.local()
         self.shares: list[int] = []
 
+    def share(self, networks: int) -> Callable[[], None]:
+        return lambda: setattr(self._own, "share", 3 // networks)
+
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        self.shares.append(torch.get_num_threads())
+        self.shares.append(self._own.share)
         self._all.wait()
-        return super().detect(images)
+        return []
 
 
 @pytest.mark.parametrize(("live", "ahead", "shares"), [(False, 3, [1, 1, 1]), (True, 0, [3])])
 def test_a_files_pictures_run_side_by_side_and_a_live_camera_has_all_threads(
-    weights: Path, live: bool, ahead: int, shares: list[int]
+    live: bool, ahead: int, shares: list[int]
 ) -> None:
-    detector = Meeting(options(weights), len(shares))
+    detector = Meeting(len(shares))
     with closing(DetectorPool(detector, live)) as pool:
         assert pool.ahead == ahead
         for begun in [pool.begin(pictures(1)) for _ in shares]:
@@ -79,11 +92,25 @@ def test_a_files_pictures_run_side_by_side_and_a_live_camera_has_all_threads(
     assert detector.shares == shares
 
 
+def test_each_thread_gets_its_share_of_the_processor(three: Detector) -> None:
+    network = three._network
+    given: list[int] = []
+    for networks in (1, 3, 5):
+        with ThreadPoolExecutor(1, initializer=three.share(networks)) as pool:
+            pool.submit(three.detect, pictures(1)).result()
+            if isinstance(network, OnnxNetwork):
+                session = pool.submit(network._session).result()
+                given.append(session.get_session_options().intra_op_num_threads)
+            else:
+                given.append(pool.submit(torch.get_num_threads).result())
+    assert given == [3, 1, 1]
+
+
 class Waiting(Detector):
     """Says that a thread has come, and holds it until it may go on."""
 
     def __init__(self, options: config.Detector) -> None:
-        super().__init__(options)
+        super().__init__(options, threads=3)
         self.come = threading.Semaphore(0)
         self.go = threading.Event()
 
