@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -34,7 +35,11 @@ for part in (setup, live, ask, corrections, access, detector, learning, notify, 
 
 
 def main() -> None:
-    """Runs the command line; what a user did wrong becomes lines on stderr and exit status 2."""
+    """Runs the command line; what a user did wrong becomes lines on stderr and exit status 2.
+
+    What it writes is about people: the user's alone, unless they open it to others themselves.
+    """
+    os.umask(0o077)
     try:
         app()
     except CamtrailError as error:

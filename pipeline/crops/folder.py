@@ -54,7 +54,6 @@ def whole_folder(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
-            partial.chmod(0o755)
             yield partial
             if out.exists():
                 out.rmdir()

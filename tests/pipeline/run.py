@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,16 @@ class Run:
         before = self.pids(name)
         os.kill(before[-1], signal.SIGKILL)
         assert wait_for(lambda: len(self.pids(name)) > len(before), 60)
+
+    def listening(self) -> set[str]:
+        """The addresses at which any of its processes takes what comes from a network."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        sockets = [each for process in family for each in process.net_connections("inet")]
+        return {
+            each.laddr.ip
+            for each in sockets
+            if each.status == psutil.CONN_LISTEN or (each.type == socket.SOCK_DGRAM and each.laddr)
+        }
 
     def all_gone(self) -> bool:
         names = {line["process"] for line in self.lines() if line["event"] == "started"}

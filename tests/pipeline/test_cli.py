@@ -21,10 +21,13 @@ COMMANDS = {
 }
 
 
-def camtrail(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def camtrail(
+    *arguments: object, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
         capture_output=True,
+        input=stdin,
         text=True,
         timeout=120,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100", **environment},
@@ -146,3 +149,16 @@ def test_ctrl_c_is_status_130(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in errors
+
+
+def test_what_is_kept_of_people_is_the_users_alone(tmp_path: Path) -> None:
+    site = write_site(tmp_path)
+    before = os.umask(0o022)
+    try:
+        words = ("users", "add", "ada", site, "--role", "administrator")
+        assert camtrail(*words, stdin="a good long password").returncode == 0
+    finally:
+        os.umask(before)
+    made = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+    assert len(made) > 1
+    assert not any(path.stat().st_mode & 0o077 for path in made)

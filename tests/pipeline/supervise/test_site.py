@@ -202,6 +202,7 @@ def test_the_viewer_runs_beside_the_cameras_and_its_death_changes_nothing(path: 
     try:
         assert wait_for(lambda: addresses(site), 120)
         assert wait_for(lambda: people(addresses(site)[-1]), 60)
+        assert run.listening() == {"127.0.0.1"}
         run.kill_and_wait_for_restart("viewer")
         assert wait_for(lambda: len(addresses(site)) == 2, 120)
         assert wait_for(lambda: people(addresses(site)[-1]), 60)
