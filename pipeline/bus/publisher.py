@@ -17,13 +17,14 @@ from pipeline.bus.connection import connect
 from pipeline.bus.keys import BEGINNING, Keys, parse_position
 from pipeline.bus.metrics import REDIS_UP, PublisherCounts
 from pipeline.bus.runs import new_run, note_run, spool_folder
+from pipeline.bus.spans import PublisherSpans
 from pipeline.bus.spool import Group, Spool
 from pipeline.bus.stream import drained
 from pipeline.bus.wire import WireError, decode, encode
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraHealth, Envelope, Position, Progress, TrackletUpdate
-from pipeline.telemetry import get_logger
+from pipeline.telemetry import get_logger, traces
 
 MAX_STREAM = 20_000  # messages in the stream beyond which the rest waits in the spools
 HEALTH_SECONDS = 15  # after which a health hash expires
@@ -68,6 +69,7 @@ class Publisher:
         limit = int(site.spool.max_megabytes * 1e6)
         self._spool = Spool(spool_folder(site, camera), limit)
         self._counts = PublisherCounts(camera, limit)
+        self._spans = PublisherSpans(site.site) if traces.enabled() else None
         former = self._spool.last_position()
         if former is not None:
             note_run(self._spool.folder, former)
@@ -103,6 +105,8 @@ class Publisher:
             self._spool.append(Group(self.run, self._number + 1, tuple(messages)))
             self._number += len(messages)
             self._counts.put(bodies, Position(self.run, self._number))
+            if self._spans is not None:
+                self._spans.put(bodies, Position(self.run, self._number), time.time())
             self._tell_spool()
             if self._spool.dropped > dropped:
                 self._counts.dropped(self._spool.dropped - dropped)
@@ -308,6 +312,8 @@ class Publisher:
         with self._changed:
             self._sent = position
             self._counts.sent(len(batch), position, time.time())
+            if self._spans is not None:
+                self._spans.sent(position, time.time())
             self._changed.notify_all()
         return True
 

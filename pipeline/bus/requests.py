@@ -17,7 +17,7 @@ import redis
 
 from pipeline.bus.keys import Keys
 from pipeline.errors import CamtrailError
-from pipeline.telemetry import get_logger
+from pipeline.telemetry import get_logger, traces
 from pipeline.telemetry.identifiers import new_question
 
 SECONDS = 20.0  # for an answer, by default
@@ -62,9 +62,19 @@ def ask(
     """
     now = time.time()
     request = Request(new_question(), kind, author, now, now + seconds, arguments)
+    log.debug("asking the matcher", kind=kind, question=request.id)
+    try:
+        return _wait_for_answer(client, keys, request)
+    finally:
+        if place := traces.of_request(request.id):
+            asker = traces.of_request(request.id.partition("-")[0])
+            traces.record("ask", place, now, time.time(), {"kind": kind}, parent=asker)
+
+
+def _wait_for_answer(client: redis.Redis, keys: Keys, request: Request) -> dict[str, Any]:
     text = json.dumps(asdict(request))
     if len(text) > MAX_BYTES:
-        raise CamtrailError(f"{kind}: a request of {len(text)} bytes; at most {MAX_BYTES}")
+        raise CamtrailError(f"{request.kind}: a request of {len(text)} bytes; at most {MAX_BYTES}")
     client.xadd(keys.requests, {"m": text}, maxlen=MAX_REQUESTS, approximate=False)
     while (left := request.deadline - time.time()) > 0:
         wait = max(0.01, min(left, _POLL_SECONDS))
@@ -76,8 +86,8 @@ def ask(
             result: dict[str, Any] = said["result"]
             return result
     raise NoAnswerError(
-        f"the matcher did not answer within {seconds:.0f} s; whether it did what was asked is "
-        "not known: look, and ask again"
+        f"the matcher did not answer within {request.deadline - request.time:.0f} s; whether it "
+        "did what was asked is not known: look, and ask again"
     )
 
 

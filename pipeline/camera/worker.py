@@ -227,7 +227,12 @@ class Worker:
             frame=self._frame,
             source=self._digest,
         )
-        self._publisher.put([*self._tracklets.flush(end), progress])
+        updates = self._tracklets.flush(end)
+        self._publisher.put([*updates, progress])
+        for update in updates:
+            if update.seq == 1 or update.ended:
+                word = "tracklet ended" if update.ended else "tracklet begun"
+                log.debug(word, tracklet=str(update.key), seq=update.seq, crops=update.crops)
 
     def _finish(self) -> None:
         """The last group. A file that was stopped goes on in the next run."""

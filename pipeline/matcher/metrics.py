@@ -88,7 +88,7 @@ class Meter:
             if self._engine.watermark.live(update.camera):
                 TO_COMMIT.labels(update.camera).observe(max(0.0, now - update.end))
         for verdict in batch.outcome.verdicts:
-            DECISIONS.labels(_kind(verdict)).inc()
+            DECISIONS.labels(kind_of(verdict)).inc()
             if verdict.former is None:
                 self._decided(verdict.key, now)
 
@@ -142,7 +142,8 @@ class Meter:
             TO_DECISION.labels(key.camera).observe(max(0.0, now - began))
 
 
-def _kind(verdict: Verdict) -> str:
+def kind_of(verdict: Verdict) -> str:
+    """The label of a decision."""
     if verdict.assignment is None:
         return "released"
     return "repaired" if verdict.former is not None else verdict.assignment.decision.value

@@ -40,12 +40,13 @@ from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import READY, sole_owner
 from pipeline.matcher.index import Index
-from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter
+from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter, kind_of
 from pipeline.matcher.milvus import Milvus
 from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.spans import BatchSpans
 from pipeline.matcher.topology import Topology
 from pipeline.store import Batch, Store
-from pipeline.telemetry import get_logger
+from pipeline.telemetry import get_logger, traces
 from pipeline.telemetry.metrics import HEARTBEAT
 
 BATCH = 256  # messages a transaction, at most
@@ -152,6 +153,7 @@ class Service:
         self._requests = Requests(client, keys)
         self._corrections = Corrections(store, engine)
         self._meter = Meter(engine)
+        self._spans = BatchSpans(site.site)
         self._committed = 0  # updates since the start
         self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._chores_at = -math.inf
@@ -207,12 +209,18 @@ class Service:
 
     def _take(self, deliveries: Sequence[Delivery], stop: threading.Event) -> bool:
         """Decides on what was read and commits it; False where ``stop`` came before it could."""
+        began = time.time()
         with DECIDE_SECONDS.time():
             batch = self._engine.take(delivery.envelope for delivery in deliveries)
+        decided = time.time()
         something = batch.updates or batch.runs or batch.outcome.changed
         if something and not self._commit(batch, stop):
             return False
+        if traces.enabled():
+            self._spans.committed(batch, began, decided, time.time())
         self._committed += len(batch.updates)
+        for verdict in batch.outcome.verdicts:
+            log.debug("decided", tracklet=str(verdict.key), kind=kind_of(verdict))
         if self._engine.foreign and not self._foreign:
             log.warning(
                 "updates of another encoder are stored but not decided on; give all workers "
@@ -224,8 +232,12 @@ class Service:
 
     def _answer(self, request: Request) -> None:
         """Does what somebody asks, between two batches."""
+        began = time.time()
         with structlog.contextvars.bound_contextvars(request=request.id):
             self._carry_out(request)
+        if place := traces.of_request(request.id):
+            told = {"kind": request.kind}
+            traces.record("carry out", place.within(), began, time.time(), told, parent=place)
 
     def _carry_out(self, request: Request) -> None:
         try:

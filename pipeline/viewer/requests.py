@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.telemetry import get_logger
+from pipeline.telemetry import get_logger, traces
 from pipeline.telemetry.identifiers import new_request
 from pipeline.viewer.metrics import REQUESTS, SECONDS
 
@@ -36,14 +36,14 @@ class Numbered:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request, began, status = new_request(), time.perf_counter(), 0
+        request, began, status = new_request(), time.time(), 0
 
         async def with_identifier(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[HEADER] = request
-                _answered(scope, status, time.perf_counter() - began)
+                _answered(scope, request, status, began)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=request):
@@ -51,17 +51,22 @@ class Numbered:
                 await self._app(scope, receive, with_identifier)
             except Exception:
                 if not status:
-                    _answered(scope, 500, time.perf_counter() - began)
+                    _answered(scope, request, 500, began)
                 raise
 
 
-def _answered(scope: Scope, status: int, seconds: float) -> None:
+def _answered(scope: Scope, request: str, status: int, began: float) -> None:
+    now = time.time()
+    seconds = max(0.0, now - began)
     method = scope["method"] if scope["method"] in _METHODS else _ELSEWHERE
     route = _route(scope)
     REQUESTS.labels(method, route, str(status)).inc()
     SECONDS.labels(route).observe(seconds)
     say = log.warning if status >= 500 else log.debug
     say("answered", method=method, route=route, status=status, seconds=round(seconds, 4))
+    if place := traces.of_request(request):
+        told = {"method": method, "route": route, "status": status}
+        traces.record(f"{method} {route}", place, began, now, told)
 
 
 def _route(scope: Scope) -> str:

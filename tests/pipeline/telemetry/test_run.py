@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.config import Site, load_site
+from pipeline.errors import CamtrailError
 from pipeline.metrics import describe
 from pipeline.records import CameraState
 from pipeline.store import Store
@@ -59,7 +60,8 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scraped:
     try:
         assert wait_for(lambda: said(log, "metrics are served"), LONG)
         address = said(log, "metrics are served")["address"]
-        assert wait_scraped(address, lambda now: now.sum("matcher_active") == 1, LONG)
+        up = "process_up"  # which it is before it has loaded all that it needs
+        assert wait_scraped(address, lambda now: now.sum(up, process="matcher") == 1, LONG)
         matcher = int(said(log, "started", process="matcher")["pid"])
         os.kill(matcher, signal.SIGSTOP)
         seen = "camera_frames_seen_total"
@@ -67,8 +69,9 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scraped:
         working = fetch(address)
         os.kill(matcher, signal.SIGCONT)
         # The end of the files comes after all else in them.
-        assert wait_for(lambda: Store.open(site.store_url, read_only=True).counts().updates, LONG)
         assert wait_for(lambda: ended(site), LONG)
+        decided = "matcher_undecided"
+        assert wait_scraped(address, lambda now: now.all(decided) == [0.0], LONG)
         done = fetch(address)
     finally:
         run.send_signal(signal.SIGTERM)
@@ -77,7 +80,10 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scraped:
 
 
 def ended(site: Site) -> bool:
-    cameras = Store.open(site.store_url, read_only=True).cameras()
+    try:
+        cameras = Store.open(site.store_url, read_only=True).cameras()
+    except CamtrailError:  # it is not made yet
+        return False
     return sum(camera.state is CameraState.ENDED for camera in cameras) == len(site.cameras)
 
 

@@ -6,6 +6,8 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import structlog
+
 from pipeline.config import Site
 from tests.pipeline.viewer import filmed
 from tests.pipeline.viewer.conftest import API, Running, Stored
@@ -168,3 +170,21 @@ def test_without_a_matcher_it_says_so(stored: Stored) -> None:
     answer = stored.client.put(f"{API}/identities/1/name", json={"name": "Ada"})
     assert answer.status_code == 503
     assert "camtrail rename" in answer.json()["detail"]
+
+
+def test_a_request_can_be_followed_into_the_matcher(running: Running) -> None:
+    one = running.several()
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        answer = running.client.put(f"{API}/identities/{one}/name", json={"name": "Grace"})
+        assert answer.status_code == 200
+        running.client.put(f"{API}/identities/{one}/name", json={"name": None})
+    request = answer.headers["X-Request-Id"]
+    assert len(request) == 32
+    asked = [line for line in lines if line.get("request") == request]
+    assert {"asking the matcher", "answered"} <= {line["event"] for line in asked}
+    (question,) = (line["question"] for line in asked if "question" in line)
+    (done,) = (line for line in lines if line.get("request") == question)
+    assert question.startswith(f"{request}-")
+    assert (done["event"], done["kind"]) == ("done as asked", "rename")
+    assert "Grace" not in str(lines)
+    assert str(one) not in {str(line.get("route")) for line in lines}
