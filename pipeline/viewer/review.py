@@ -39,13 +39,14 @@ class Answer(StrEnum):
 
 
 class Answered(BaseModel):
-    """The answer to a question as it was shown."""
+    """The answer to a question as it was shown; `force`: though it contradicts what was seen."""
 
     model_config = ConfigDict(extra="forbid")
 
     answer: Answer
     identity: Annotated[int, Field(ge=1, le=2**31)]
     candidate: Annotated[int, Field(ge=1, le=2**31)]
+    force: bool = False
 
 
 class Reviewed(BaseModel):
@@ -58,8 +59,10 @@ router = APIRouter(prefix=f"{PREFIX}/review", tags=["corrections"], responses=RE
 
 
 @dataclass(frozen=True)
-class _Case:
-    """``candidate`` is who the tracklet is compared with; ``worth`` how much an answer helps."""
+class Case:
+    """A question: ``candidate`` is who the tracklet is compared with, ``worth`` how much an answer
+    helps.
+    """
 
     about: Doubtful
     candidate: int
@@ -75,8 +78,7 @@ class _Case:
 def list_questions(here: Here, limit: Annotated[int, Query(ge=1, le=50)] = 10) -> models.Questions:
     """The cases of which the matcher is not sure; those whose answer changes most first."""
     view, details = _now(here), here.records.details
-    cases = [_case(view, one) for one in details.doubtful(_LOOKED_AT)]
-    found = sorted((case for case in cases if case), key=lambda case: -case.worth)
+    found = find_cases(view, details)
     chosen = found[:limit]
     people = {case.about.identity for case in chosen} | {case.candidate for case in chosen}
     look(here, Look.PERSON, sorted(people))
@@ -97,8 +99,14 @@ def answer_question(here: Here, tracklet: Number, body: Answered) -> Reviewed:
     case = _case(_now(here), about) if about else None
     if case is None or (case.about.identity, case.candidate) != (body.identity, body.candidate):
         raise HTTPException(409, "this was answered or decided otherwise meanwhile")
-    kind, arguments = _correction(case, body.answer)
+    kind, arguments = correction_for(case, body.answer, force=body.force)
     return Reviewed(correction=ask_matcher(here, kind, arguments).get("correction"))
+
+
+def find_cases(view: View, details: Details) -> list[Case]:
+    """All questions that there are, those whose answer changes most first."""
+    cases = [_case(view, one) for one in details.doubtful(_LOOKED_AT)]
+    return sorted((case for case in cases if case), key=lambda case: -case.worth)
 
 
 def _now(here: Viewer) -> View:
@@ -106,13 +114,15 @@ def _now(here: Viewer) -> View:
     return here.records.catalogue.view(age=0.0)
 
 
-def _correction(case: _Case, answer: Answer) -> tuple[str, dict[str, Any]]:
+def correction_for(
+    case: Case, answer: Answer, *, force: bool = False
+) -> tuple[str, dict[str, Any]]:
     """What an answer asks of the matcher."""
     about = case.about
     if answer is Answer.SKIP:
         return "skip", {"tracklet": list(about.key)}
     if answer is Answer.SAME and not case.together:
-        return "merge", {"identities": [about.identity, case.candidate]}
+        return "merge", {"identities": [about.identity, case.candidate], "force": force}
     stays = answer is Answer.SAME or not case.together
     return (
         "confirm" if stays else "split",
@@ -120,7 +130,7 @@ def _correction(case: _Case, answer: Answer) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _case(view: View, about: Doubtful) -> _Case | None:
+def _case(view: View, about: Doubtful) -> Case | None:
     """The question that a doubt leads to; None where there is nothing to compare with any more.
 
     Of a link, the answer moves one tracklet at most; of two identities that may be one, as many as
@@ -128,14 +138,14 @@ def _case(view: View, about: Doubtful) -> _Case | None:
     """
     own = len(view.of(about.identity))
     if about.decision == "matched" and own > 1:
-        return _Case(about, about.identity, about.doubt)
+        return Case(about, about.identity, about.doubt)
     rival = 0 if about.rival in (None, about.identity) else len(view.of(about.rival or 0))
     if not rival or not own:
         return None
-    return _Case(about, about.rival or 0, about.doubt * math.log2(1 + min(own, rival)))
+    return Case(about, about.rival or 0, about.doubt * math.log2(1 + min(own, rival)))
 
 
-def _question(view: View, details: Details, case: _Case) -> models.Question:
+def _question(view: View, details: Details, case: Case) -> models.Question:
     about = case.about
     own, others = view.of(about.identity), view.of(case.candidate)
     row = own[own["tracklet"] == about.tracklet]

@@ -1,10 +1,11 @@
 """What each step of the matcher gains, on recordings with truth.
 
-``python -m tests.benchmarks.steps FOLDER... [--undeclared] [--json]``
+``python -m tests.benchmarks.steps FOLDER... [--undeclared] [--only TEXT] [--json]``
 
 A folder holds ``site.yaml``, ``rec`` and ``CAMERA.gt.txt``, as `tests.benchmarks.sketch` and
 `tests.benchmarks.recording` make them. Each row adds one step to the one above. ``--undeclared``
-leaves out the ways that site.yaml declares (but not the views that overlap).
+leaves out the ways that site.yaml declares (but not the views that overlap). ``--only`` runs the
+steps that have TEXT in their name.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import Envelope
+from tests.benchmarks import answered
 from tests.benchmarks.recording import assess, identities, in_step, wholes
 
 
@@ -68,6 +70,7 @@ class Step:
     name: str
     engine: type[Engine]
     declared: bool  # whether what site.yaml says of ways is used
+    answered: bool = False  # whether a person answers some of what is uncertain
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--undeclared", action="store_true")
+    parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     declared = not options.undeclared
@@ -97,7 +101,9 @@ def main() -> None:
         Step("+ raised thresholds", _Plain, declared),
         Step("+ repair", _Repairing, declared),
         Step("+ learned ground", Engine, declared),
+        Step("+ a tenth answered", Engine, declared, answered=True),
     ]
+    steps = [step for step in steps if options.only in step.name]
     found: dict[str, list[Evaluation]] = {step.name: [] for step in steps}
     for folder in options.folders:
         recorded = Recorded.of(folder)
@@ -124,8 +130,14 @@ def replay(recorded: Recorded, step: Step) -> Evaluation:
         Topology(site.topology if step.declared else Declared(overlap=site.topology.overlap)),
         wait_for_all=True,
     )
-    who = identities(engine, recorded.messages)
-    return assess(site, recorded.folder, wholes(recorded.messages), who)
+    tracklets = wholes(recorded.messages)
+    if not step.answered:
+        who = identities(engine, recorded.messages)
+        return assess(site, recorded.folder, tracklets, who)
+    persons = assess(site, recorded.folder, tracklets, {}).person_of_tracklet
+    who, cases, answers = answered.identities(engine, recorded.messages, persons)
+    print(f"{answers} of {cases} cases answered", file=sys.stderr, flush=True)
+    return assess(site, recorded.folder, tracklets, who)
 
 
 def thresholds_of(site: Site) -> Thresholds | None:
