@@ -6,6 +6,7 @@ The matcher carries it out where one runs, so that it holds at once; else it is 
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import redis
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +22,7 @@ from rich.table import Table
 from pipeline.author import logged_in
 from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect, forget_messages
 from pipeline.config import Site, redact
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import MatcherRunsError, sole_owner
@@ -40,6 +42,7 @@ def correct(site: Site, kind: str, author: str | None, arguments: dict[str, Any]
         author: who says so; by default who is logged in.
 
     Raises:
+        ContradictionError: it would only be done with ``force`` among the arguments.
         CamtrailError: it cannot be done; nothing has changed.
     """
     author = author or logged_in()
@@ -112,12 +115,23 @@ def _forget_messages(site: Site, committed: Mapping[str, Position]) -> None:
 def run(
     site: Site, kind: str, author: str | None, arguments: dict[str, Any], *, as_json: bool
 ) -> None:
-    """As the command line calls it."""
-    answer = correct(site, kind, author, arguments)
+    """As the command line calls it: what contradicts what was seen is asked back."""
+    try:
+        answer = correct(site, kind, author, arguments)
+    except ContradictionError as error:
+        if not _person_there():
+            raise CamtrailError(f"{error}; give --force to do it all the same") from None
+        typer.confirm(f"{error}. Do it all the same?", abort=True, err=True)
+        answer = correct(site, kind, author, arguments | {"force": True})
     if as_json:
         print_json(answer)
         return
     print(_told(kind, answer))
+
+
+def _person_there() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def list_corrections(site: Site, limit: int, *, as_json: bool) -> None:

@@ -8,3 +8,9 @@ class CamtrailError(Exception):
 
     The command line prints the text to stderr and exits with status 2; no traceback is shown.
     """
+
+
+class ContradictionError(CamtrailError):
+    """What a person says contradicts what was seen. It is done all the same if it is said again
+    with ``force``.
+    """

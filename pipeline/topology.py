@@ -15,7 +15,7 @@ from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.ways import Way
-from pipeline.output import duration, print_json
+from pipeline.output import duration, local_time, print_json
 from pipeline.store import Store
 
 SIZE = 640  # of the map, pixels
@@ -32,6 +32,7 @@ def show_topology(site: Site, html: Path | None, *, as_json: bool) -> None:
     with Store.open(site.store_url, read_only=True) as store:
         state = store.fact("topology") or ""
     topology = Topology(site.topology)
+    topology.clocks.tolerance = site.matcher.clock_tolerance
     topology.resume(state)
     facts = _facts(site, topology)
     if html is not None:
@@ -62,7 +63,28 @@ def _facts(site: Site, topology: Topology) -> dict[str, Any]:
             for pair in sorted({*overlap, *(p for p in tallies if p[0] != p[1])})
         ],
         "doors": list(topology.doors.doors()),
+        "clocks": _clocks(topology),
+        "moved": [
+            {"camera": camera, "noticed": time}
+            for camera, time in sorted(topology.placement.moved.items())
+        ],
     }
+
+
+def _clocks(topology: Topology) -> list[dict[str, Any]]:
+    """By pair of cameras, how far the second one's clock is ahead."""
+    return [
+        {
+            "cameras": [lead.first, lead.second],
+            "ahead": lead.seconds,
+            "error": lead.error,
+            "count": lead.count,
+            "jumps": lead.jumps,
+            "differs": lead.differs,
+            "corrected": topology.clocks.between(lead.first, lead.second),
+        }
+        for lead in topology.clocks.leads()
+    ]
 
 
 def _way(pair: tuple[str, str], declared: list[float] | None, way: Way | None) -> dict[str, Any]:
@@ -99,6 +121,20 @@ def _print(facts: dict[str, Any]) -> None:
             together, doubles = str(pair["together"]), str(pair["doubles"])
             overlap.add_row(", ".join(pair["cameras"]), origin, together, doubles)
         console.print(overlap)
+    differing = [c for c in facts["clocks"] if c["differs"] or c["corrected"] or c["jumps"]]
+    if differing:
+        clocks = _table("clocks", "second ahead by", "put right by", "jumped", "seen")
+        for pair in differing:
+            clocks.add_row(
+                ", ".join(pair["cameras"]),
+                f"{pair['ahead']:+.1f} s (± {2 * pair['error']:.1f})",
+                f"{pair['corrected']:+.2f} s",
+                str(pair["jumps"]),
+                str(pair["count"]),
+            )
+        console.print(clocks)
+    for moved in facts["moved"]:
+        console.print(f"{moved['camera']} was moved or turned, by {local_time(moved['noticed'])}")
     if facts["doors"]:
         doors = _table("camera", "door (x, y to x, y)", "came", "went")
         for door in facts["doors"]:

@@ -3,7 +3,8 @@
 A request is one entry of the stream ``camtrail:{SITE}:requests`` with one field ``m``: JSON of
 ``id``, ``kind``, ``author``, ``time`` and ``deadline`` (seconds since the epoch), ``arguments``.
 Whoever asks waits at the list ``camtrail:{SITE}:reply:ID`` for one JSON object: ``result``, or
-``error`` with what was wrong. A request past its deadline is dropped: nobody waits any more.
+``error`` with what was wrong, and ``contradiction`` true where asking again with ``force`` helps. A
+request past its deadline is dropped: nobody waits any more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import redis
 
 from pipeline.bus.keys import Keys
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.telemetry import get_logger, traces
 from pipeline.telemetry.identifiers import new_question
 
@@ -57,6 +58,7 @@ def ask(
 
     Raises:
         NoAnswerError: it does not answer in time.
+        ContradictionError: it would only do it with ``force``.
         CamtrailError: it refuses.
         redis.RedisError: Redis is away.
     """
@@ -82,7 +84,8 @@ def _wait_for_answer(client: redis.Redis, keys: Keys, request: Request) -> dict[
         if answer:
             said: dict[str, Any] = json.loads(answer[1])
             if "error" in said:
-                raise CamtrailError(said["error"])
+                refusal = ContradictionError if said.get("contradiction") else CamtrailError
+                raise refusal(said["error"])
             result: dict[str, Any] = said["result"]
             return result
     raise NoAnswerError(
@@ -113,9 +116,9 @@ class Requests:
         """Says what came of it."""
         self._reply(request, {"result": result})
 
-    def refuse(self, request: Request, error: str) -> None:
+    def refuse(self, request: Request, error: str, *, contradiction: bool = False) -> None:
         """Says why not."""
-        self._reply(request, {"error": error})
+        self._reply(request, {"error": error, "contradiction": contradiction})
 
     def _reply(self, request: Request, said: dict[str, Any]) -> None:
         key = self._keys.reply(request.id)

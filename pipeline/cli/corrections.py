@@ -12,6 +12,9 @@ from pipeline.errors import CamtrailError
 
 app = typer.Typer()
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; you, by default.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do it though somebody was in two places at once.")
+]
 Tracklets = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,16 +49,18 @@ def merge(
     one: Annotated[int, typer.Argument(metavar="ID", help="The number of an identity.")],
     other: Annotated[int, typer.Argument(metavar="ID", help="That of another one.")],
     site: SiteFile = DEFAULT_SITE,
+    force: Force = False,
     by: By = None,
     json: AsJson = False,
 ) -> None:
     """Say that two identities are one person; the older number stays.
 
-    The matcher never takes them apart again. Refused where they were in two places at once.
+    The matcher never takes them apart again. Asked back where they were in two places at once.
     """
     from pipeline import correct
 
-    correct.run(load(site), "merge", by, {"identities": [one, other]}, as_json=json)
+    arguments = {"identities": [one, other], "force": force}
+    correct.run(load(site), "merge", by, arguments, as_json=json)
 
 
 @app.command(epilog="Example: camtrail split 17 site.yaml --tracklet gate/01JG.../4")
@@ -139,6 +144,7 @@ def undo(
             help="Its number as `camtrail corrections` prints it; by default your last one.",
         ),
     ] = None,
+    force: Force = False,
     by: By = None,
     json: AsJson = False,
 ) -> None:
@@ -149,7 +155,7 @@ def undo(
     from pipeline import correct
 
     number, site = _number_and_site(which, "CORRECTION")
-    arguments = {"correction": number, "administrator": True}
+    arguments = {"correction": number, "administrator": True, "force": force}
     correct.run(load(site), "undo", by, arguments, as_json=json)
 
 

@@ -157,6 +157,9 @@ class Matcher(Strict):
     new: float | None = Field(None, gt=-1, lt=1, description="below this: somebody new")
     patience: float = Field(4.0, ge=0, description="seconds to wait for more evidence between")
     max_lateness: float = Field(10.0, ge=0, description="seconds a live camera may lag")
+    clock_tolerance: float = Field(
+        5.0, ge=0, le=60, description="seconds up to which a camera's clock is put right"
+    )
     standby: bool = Field(False, description="whether `camtrail run` keeps a second one ready")
     gallery: str = Field(MEMORY, description="or a Milvus server's URL, or a FILE.db (milvus-lite)")
     prototypes: int = Field(4, ge=1, le=64, description="per identity and camera")

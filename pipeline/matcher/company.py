@@ -57,6 +57,11 @@ class Company:
         if one != other:
             self._judge(pair, tally)
 
+    def forget(self, camera: str) -> None:
+        """Nothing that was seen in this camera holds any more."""
+        self._tallies = {p: t for p, t in self._tallies.items() if camera not in p}
+        self.shared = {pair for pair in self.shared if camera not in pair}
+
     def tallies(self) -> dict[Pair, Tally]:
         """All counts, by pair."""
         return dict(sorted(self._tallies.items()))

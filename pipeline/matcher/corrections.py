@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.bus import Request
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.presence import CLOCK_TOLERANCE
 from pipeline.records import TrackletKey
@@ -24,7 +25,10 @@ _Number = Annotated[int, Field(ge=0, le=2**63 - 1)]  # what the store can hold
 
 
 class _Merge(_Arguments):
+    """``force``: though they were in two places at once."""
+
     identities: tuple[_Number, _Number]
+    force: bool = False
 
 
 class _Some(_Arguments):
@@ -64,10 +68,13 @@ class _Skip(_Arguments):
 
 
 class _Undo(_Arguments):
-    """``correction`` None is the author's last; an administrator may take back any."""
+    """``correction`` None is the author's last; an administrator may take back any. ``force``: as
+    of `_Merge`.
+    """
 
     correction: _Number | None
     administrator: bool
+    force: bool = False
 
 
 Answer = dict[str, Any]
@@ -96,6 +103,7 @@ class Corrections:
         """Does what is asked and says what came of it.
 
         Raises:
+            ContradictionError: it would only be done with ``force``; nothing has changed.
             CamtrailError: it cannot be done; nothing has changed.
         """
         if request.kind not in self._kinds:
@@ -118,11 +126,13 @@ class Corrections:
         return who | {"tracklets": [str(k) for k in keys], "correction": number}
 
     def _merge(self, arguments: dict[str, Any], said: Said) -> Answer:
-        survivor, other = sorted(_read(_Merge, arguments).identities)
+        asked = _read(_Merge, arguments)
+        survivor, other = sorted(asked.identities)
         if survivor == other:
             raise CamtrailError(f"identity {survivor} cannot be merged with itself")
-        self._refuse_two_places(self._store.visits(survivor), self._store.visits(other))
-        number = self._store.merge(survivor, other, said)
+        against = self._two_places(self._store.visits(survivor), self._store.visits(other))
+        _ask_back(against, force=asked.force)
+        number = self._store.merge(survivor, other, replace(said, against=against))
         self._take_over(survivor)
         self._engine.drop(other)
         who = {"identity": survivor, "merged": other}
@@ -163,7 +173,9 @@ class Corrections:
         undone = self._store.to_undo(asked.correction, said.author, administrator=administrator)
         one, other = undone.identity, undone.other
         if undone.kind is Saying.SPLIT and other is not None:  # the matcher went on with both
-            self._refuse_two_places(self._store.visits(one), self._store.visits(other))
+            against = self._two_places(self._store.visits(one), self._store.visits(other))
+            _ask_back(against, force=asked.force)
+            said = replace(said, against=against)
         number = self._store.undo(undone.number, said, administrator=administrator)
         if other is None:
             self._refresh(one)
@@ -191,12 +203,16 @@ class Corrections:
         """An identity is as the store has it now; of two, first the one that gains."""
         self._engine.reassign(identity, self._store.holdings(identity))
 
-    def _refuse_two_places(
-        self, ours: Sequence[StoredVisit], theirs: Sequence[StoredVisit]
-    ) -> None:
-        """One person is not in two places, whoever says so."""
+    def _two_places(self, ours: Sequence[StoredVisit], theirs: Sequence[StoredVisit]) -> str:
+        """How two identities were in two places at once; empty where they were not."""
         active: list[StoredVisit] = []
-        for visit in sorted((*ours, *theirs), key=lambda v: v.start):
+        ahead = self._engine.topology.clocks.ahead
+        by_one_clock = [
+            replace(v, start=v.start - off, end=v.end - off) if off else v
+            for v in (*ours, *theirs)
+            for off in (ahead.get(v.key.camera, 0.0),)
+        ]
+        for visit in sorted(by_one_clock, key=lambda v: v.start):
             active = [v for v in active if v.end > visit.start + CLOCK_TOLERANCE]
             for other in active:
                 together = min(visit.end, other.end) - visit.start
@@ -205,11 +221,18 @@ class Corrections:
                     and together > CLOCK_TOLERANCE
                     and self._engine.topology.exclusive(visit.key.camera, other.key.camera)
                 ):
-                    raise CamtrailError(
+                    return (
                         f"{visit.identity} and {other.identity} were in two places at once: "
                         f"{visit.key} and {other.key} overlap by {together:.1f} s"
                     )
             active.append(visit)
+        return ""
+
+
+def _ask_back(against: str, *, force: bool) -> None:
+    """One person is not in two places; who insists may know better, e.g. of a mirror or a clock."""
+    if against and not force:
+        raise ContradictionError(against)
 
 
 def _read(model: type[M], arguments: dict[str, Any]) -> M:

@@ -47,6 +47,10 @@ class Doors:
             for counts in cells.values():
                 counts[:] = counts[0] // 2, counts[1] // 2
 
+    def forget(self, camera: str) -> None:
+        """Nothing that was seen in this camera holds any more."""
+        self._cells.pop(camera, None)
+
     def doors(self) -> Iterator[Door]:
         """Cells beside each other in which people come or go, the busiest first of a camera."""
         for camera, cells in sorted(self._cells.items()):

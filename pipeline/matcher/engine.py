@@ -92,6 +92,7 @@ class Engine:
         self._fixed = config.accept is not None and config.new is not None
         self._calibrate("")
         self.topology = topology
+        self.topology.clocks.tolerance = config.clock_tolerance
         self.fingerprint = fingerprint
         self.watermark = Watermark(cameras, config.max_lateness, wait_for_all, runs)
         self.late = 0
@@ -102,7 +103,7 @@ class Engine:
         self._coming: list[tuple[float, TrackletKey, int, Received]] = []  # heap
         self._tick: int | None = None
         self._dimension = 0
-        self._learned = False  # since the last outcome
+        self._learned = self._observed = False  # since the last outcome
         self._forgotten: set[TrackletKey] = set()
         gallery = Gallery(config.prototypes, config.exact_up_to, index)
         self._people = People(gallery, config.max_identities, config.max_prototypes)
@@ -212,8 +213,10 @@ class Engine:
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
         if self._learned:
-            outcome.calibration, outcome.topology = self._calibration.state, self.topology.state
-            self._learned = False
+            outcome.calibration = self._calibration.state
+        if self._observed:
+            outcome.topology = self.topology.state
+        self._learned = self._observed = False
         return outcome
 
     def settle(self, choice: Choice) -> int:
@@ -403,6 +406,7 @@ class Engine:
             for other in known:
                 # Two views may overlap though nobody said so, and two boxes be on one person.
                 certain = self._recommended is None or beside(tracklet.visit, other.visit)
+                certain &= not tracklet.said_with(other)
                 apart = standing(tracklet.visit, other.visit, self.topology)
                 if certain and apart is Standing.IMPOSSIBLE:
                     self._calibration.learn(tracklet, other)
@@ -468,7 +472,8 @@ class Engine:
         if new:
             new.sort(key=lambda t: t.order)
             observe(self.topology, decided, new, self.thresholds)
-            self._learned = True
+            self.topology.clocks.settle()
+            self._observed = True
 
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""
@@ -507,7 +512,7 @@ class Engine:
         """What ended before this, no rule asks for, but for the last of each identity."""
         kept = (*self._tracklets.values(), *self._recent.values())
         first = min((t.visit.start for t in kept), default=self.now)
-        return min(first, self.now) - _HORIZON
+        return min(first, self.now) - _HORIZON - self.topology.clocks.tolerance
 
 
 def _by_end(tracklet: Tracklet) -> tuple[float, TrackletKey]:

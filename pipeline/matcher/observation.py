@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pipeline.matcher.clocks import LONGEST
 from pipeline.matcher.presence import (
     CLOCK_TOLERANCE,
     CONTINUATION_SECONDS,
     HANDOVER_SECONDS,
     Visit,
+    gap_between,
 )
 from pipeline.matcher.scoring import MARGIN, Thresholds
 from pipeline.matcher.topology import Topology
@@ -28,11 +30,13 @@ def observe(
         known: decided tracklets, ``new`` among them.
         new: those that were not learned from yet, in order.
     """
-    by_end = sorted(known, key=lambda t: (t.visit.end, t.key))
+    ahead = topology.clocks.ahead
+    by_end = sorted(known, key=lambda t: (t.visit.end - ahead.get(t.key.camera, 0.0), t.key))
     for tracklet in new:
         _learn_way(topology, by_end, tracklet, thresholds)
         _learn_doors(topology, known, tracklet)
         _learn_company(topology, known, tracklet, thresholds)
+        _learn_clocks(topology, known, tracklet, thresholds)
 
 
 def _learn_way(
@@ -42,11 +46,10 @@ def _learn_way(
     visit, own = tracklet.visit, _identity(tracklet)
     last: dict[int, Tracklet] = {}  # the last visit of each identity before this one
     for other in by_end:
-        if other.visit.end > visit.start + CLOCK_TOLERANCE:
-            break
-        last[_identity(other)] = other
+        if gap_between(other.visit, visit, topology) >= -CLOCK_TOLERANCE:
+            last[_identity(other)] = other
     for identity, other in last.items():
-        gap = visit.start - other.visit.end
+        gap = gap_between(other.visit, visit, topology)
         if gap > _REACH or not _another_visit(other, tracklet, topology):
             continue
         if identity != own:
@@ -60,9 +63,9 @@ def _learn_doors(topology: Topology, known: Sequence[Tracklet], tracklet: Trackl
     visit, own = tracklet.visit, _identity(tracklet)
     others = [t.visit for t in known if t.key.camera == visit.camera and _identity(t) == own]
     if visit.first_box is not None and not any(_goes_on(o, visit) for o in others):
-        topology.doors.learn(visit.camera, visit.first_box, entry=True)
+        topology.pass_by(visit.camera, visit.first_box, visit.start, entry=True)
     if visit.last_box is not None and not any(_goes_on(visit, o) for o in others):
-        topology.doors.learn(visit.camera, visit.last_box, entry=False)
+        topology.pass_by(visit.camera, visit.last_box, visit.end, entry=False)
 
 
 def _goes_on(before: Visit, after: Visit) -> bool:
@@ -89,6 +92,39 @@ def _learn_company(
         best, *rest = sorted(similarities, reverse=True)
         double = best >= thresholds.accept and not (rest and best - rest[0] < MARGIN)
         topology.company.learn(tracklet.key.camera, camera, double=double)
+
+
+def _learn_clocks(
+    topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
+) -> None:
+    """How long after the visit before, of who looked like this one, by the cameras' own clocks.
+
+    Whom the matcher takes for whom does not count: with clocks that differ that is what goes wrong.
+    """
+    if tracklet.embedding is None or not tracklet.telling:
+        return
+    before, middle = None, -math.inf
+    for other in known:
+        if other is tracklet or other.embedding is None or not other.telling:
+            continue
+        if float(tracklet.embedding @ other.embedding) >= thresholds.accept:
+            then = _middle(other.visit, topology)
+            if middle < then <= _middle(tracklet.visit, topology) and other.visit.ended:
+                before, middle = other.visit, then
+    if before is None or before.camera == tracklet.key.camera:
+        return
+    pair = before.camera, tracklet.key.camera
+    gap = tracklet.visit.start - before.end
+    if not topology.exclusive(*pair):
+        later = tracklet.visit.start + tracklet.visit.end - before.start - before.end
+        if abs(later) / 2 <= LONGEST:
+            topology.clocks.learn_together(*pair, later / 2)
+    elif abs(gap) <= LONGEST:
+        topology.clocks.learn_way(*pair, gap)
+
+
+def _middle(visit: Visit, topology: Topology) -> float:
+    return (visit.start + visit.end) / 2 - topology.clocks.ahead.get(visit.camera, 0.0)
 
 
 def _later_start(one: Tracklet, other: Tracklet) -> float:

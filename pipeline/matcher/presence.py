@@ -18,7 +18,7 @@ from pipeline.matcher.topology import Topology
 from pipeline.matcher.ways import Support
 from pipeline.records import FloatArray, Path, TrackletKey
 
-CLOCK_TOLERANCE = 0.25  # seconds by which the clocks of two cameras may disagree
+CLOCK_TOLERANCE = 0.25  # seconds by which two clocks that are put right may still disagree
 TRANSIT_TOLERANCE = 0.5  # seconds by which a declared shortest way may be undercut
 HANDOVER_SECONDS = 0.25  # for which two tracks of one camera may both hold one person ...
 HANDOVER_OFFSET = 0.5  # ... in the same place: heights of the box by which they may differ
@@ -74,11 +74,11 @@ def standing(a: Visit, b: Visit, topology: Topology) -> Standing:
     """Whether two tracklets may be one person, by their times alone."""
     if a.camera != b.camera and not topology.exclusive(a.camera, b.camera):
         return Standing.POSSIBLE
-    first, second = _in_order(a, b)
+    first, second = in_order(a, b, topology)
     if a.camera == b.camera:
         apart = second.start > first.end or _hands_over(first, second)
     else:
-        apart = second.start >= first.end - CLOCK_TOLERANCE
+        apart = gap_between(first, second, topology) >= -CLOCK_TOLERANCE
     if not apart:
         return Standing.IMPOSSIBLE
     return Standing.POSSIBLE if first.ended else Standing.WAIT
@@ -95,15 +95,15 @@ def beside(a: Visit, b: Visit) -> bool:
 def compatible(a: Visit, b: Visit, topology: Topology) -> bool:
     """Whether two tracklets may be one person now, by their times and the shortest way."""
     possible = standing(a, b, topology) is Standing.POSSIBLE
-    return possible and not _too_fast(*_in_order(a, b), topology)
+    return possible and not _too_fast(*in_order(a, b, topology), topology)
 
 
 def follow(a: Visit, b: Visit, topology: Topology) -> Fit:
     """How the later of two tracklets would follow the other, were there nothing between."""
-    first, second = _in_order(a, b)
+    first, second = in_order(a, b, topology)
     return Fit(
         standing(a, b, topology),
-        gap=max(0.0, second.start - first.end),
+        gap=max(0.0, gap_between(first, second, topology)),
         window=_window(first, second, topology),
         offset=_offset(first, second),
         support=_support(first, second, topology),
@@ -174,13 +174,15 @@ class Timeline:
         """Whether and how ``visit`` may be added."""
         where = Standing.POSSIBLE
         before = after = None
+        least = math.inf  # seconds since the visit before
         for other in self._visits:
             where = max(where, standing(visit, other, topology))
             if where is Standing.IMPOSSIBLE:
                 return _IMPOSSIBLE
-            if other.end <= visit.start + CLOCK_TOLERANCE:
-                before = other if before is None or other.end >= before.end else before
-            elif other.start >= visit.end - CLOCK_TOLERANCE:
+            gap = gap_between(other, visit, topology)
+            if gap >= -CLOCK_TOLERANCE:
+                before, least = (other, gap) if gap <= least else (before, least)
+            elif gap_between(visit, other, topology) >= -CLOCK_TOLERANCE:
                 after = after or other
         if (before and _too_fast(before, visit, topology)) or (
             after and _too_fast(visit, after, topology)
@@ -190,7 +192,7 @@ class Timeline:
             return Fit(where)
         return Fit(
             where,
-            gap=max(0.0, visit.start - before.end),
+            gap=max(0.0, least),
             window=_window(before, visit, topology),
             offset=_offset(before, visit),
             support=_support(before, visit, topology),
@@ -200,8 +202,15 @@ class Timeline:
 _IMPOSSIBLE = Fit(Standing.IMPOSSIBLE)
 
 
-def _in_order(a: Visit, b: Visit) -> tuple[Visit, Visit]:
-    return (a, b) if (a.start, a.end) <= (b.start, b.end) else (b, a)
+def gap_between(before: Visit, after: Visit, topology: Topology) -> float:
+    """Seconds from the end of the one to the start of the other, by one clock."""
+    return after.start - before.end - topology.clocks.between(before.camera, after.camera)
+
+
+def in_order(a: Visit, b: Visit, topology: Topology) -> tuple[Visit, Visit]:
+    """The two by their start, by one clock."""
+    ahead = topology.clocks.between(a.camera, b.camera)
+    return (a, b) if (a.start, a.end) <= (b.start - ahead, b.end - ahead) else (b, a)
 
 
 def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, float] | None:
@@ -213,7 +222,7 @@ def _window(origin: Visit, visit: Visit, topology: Topology) -> tuple[float, flo
 
 def _support(origin: Visit, visit: Visit, topology: Topology) -> Support:
     """What was learned of the way between two tracklets; nothing where it may be no way at all."""
-    gap = visit.start - origin.end
+    gap = gap_between(origin, visit, topology)
     if origin.camera == visit.camera:
         another = gap > CONTINUATION_SECONDS
     else:
@@ -223,7 +232,9 @@ def _support(origin: Visit, visit: Visit, topology: Topology) -> Support:
 
 def _too_fast(origin: Visit, visit: Visit, topology: Topology) -> bool:
     window = _window(origin, visit, topology)
-    return window is not None and visit.start - origin.end < window[0] - TRANSIT_TOLERANCE
+    if window is None:
+        return False
+    return gap_between(origin, visit, topology) < window[0] - TRANSIT_TOLERANCE
 
 
 def _hands_over(first: Visit, second: Visit) -> bool:

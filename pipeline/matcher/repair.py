@@ -265,7 +265,7 @@ def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[
     apart = np.zeros((len(parties), len(parties)), np.bool_)
     backing = np.zeros((len(parties), len(parties)))
     near, by_time = _near(visits, topology), _by_time_alone(visits, topology)
-    at_once = by_time & ~_one_after_the_other(visits)
+    at_once = by_time & ~_one_after_the_other(visits, topology)
     rows, columns = np.nonzero(near & at_once)
     apart[owners[rows], owners[columns]] = True
     asked = near & (owners[:, None] != owners) & ~at_once
@@ -285,7 +285,7 @@ def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[
 def _near(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
     """Where not so much time lies between two that neither says anything of the other."""
     reach = max(topology.longest, CONTINUATION_SECONDS)
-    starts, ends, ended = _times(visits)
+    starts, ends, ended = _times(visits, topology)
     far = ended[:, None] & (starts - ends[:, None] > reach)
     return np.asarray(~(far | far.T))
 
@@ -308,18 +308,19 @@ def _by_time_alone(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
     return np.asarray(np.array(unrelated, np.bool_)[cameras[:, None], cameras])
 
 
-def _one_after_the_other(visits: Sequence[Visit]) -> BoolMatrix:
+def _one_after_the_other(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
     """Where the first of two has ended before the second began: see `presence.standing`."""
-    starts, ends, ended = _times(visits)
+    starts, ends, ended = _times(visits, topology)
     earlier = (starts[:, None] < starts) | ((starts[:, None] == starts) & (ends[:, None] <= ends))
     after = earlier & ended[:, None] & (starts >= ends[:, None] - CLOCK_TOLERANCE)
     return np.asarray(after | after.T)
 
 
-def _times(visits: Sequence[Visit]) -> tuple[Vector, Vector, BoolVector]:
-    """Starts, ends, and which have ended."""
-    starts = np.array([visit.start for visit in visits])
-    ends = np.array([visit.end for visit in visits])
+def _times(visits: Sequence[Visit], topology: Topology) -> tuple[Vector, Vector, BoolVector]:
+    """Starts and ends by one clock, and which have ended."""
+    ahead = np.array([topology.clocks.ahead.get(visit.camera, 0.0) for visit in visits])
+    starts = np.array([visit.start for visit in visits]) - ahead
+    ends = np.array([visit.end for visit in visits]) - ahead
     return starts, ends, np.array([visit.ended for visit in visits])
 
 

@@ -34,11 +34,12 @@ from pipeline.bus import (
 )
 from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import MEMORY, Site, redact
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import READY, sole_owner
+from pipeline.matcher.ground import Ground
 from pipeline.matcher.index import Index
 from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter, kind_of
 from pipeline.matcher.milvus import Milvus
@@ -154,6 +155,7 @@ class Service:
         self._corrections = Corrections(store, engine)
         self._meter = Meter(engine)
         self._spans = BatchSpans(site.site)
+        self._ground = Ground(engine.topology)
         self._committed = 0  # updates since the start
         self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._chores_at = -math.inf
@@ -243,7 +245,8 @@ class Service:
         try:
             answer = self._corrections.carry_out(request)
         except CamtrailError as error:
-            self._requests.refuse(request, str(error))
+            contradiction = isinstance(error, ContradictionError)
+            self._requests.refuse(request, str(error), contradiction=contradiction)
             log.info("refused", kind=request.kind, author=request.author)
             self._meter.asked(request.kind, "refused")
             return
@@ -317,6 +320,7 @@ class Service:
             "foreign": self._engine.foreign,
             "dead_letters": self._consumer.dead_letters,
             "message": message,
+            **self._ground.tell(),
         }
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.hset(self._keys.matcher, mapping=health)

@@ -7,9 +7,12 @@ from __future__ import annotations
 import json
 
 from pipeline.config import Topology as Declared
+from pipeline.matcher.clocks import Clocks
 from pipeline.matcher.company import Company
 from pipeline.matcher.doors import Doors
+from pipeline.matcher.placement import Placement
 from pipeline.matcher.ways import Support, Ways
+from pipeline.records import FloatArray
 
 
 class Topology:
@@ -19,12 +22,15 @@ class Topology:
         ways: how people were seen to go.
         doors: where in each picture they come and go.
         company: which views were seen to share their ground.
+        clocks: by how much the cameras' clocks differ.
+        placement: whether the cameras still hang where they hung.
     """
 
     def __init__(self, declared: Declared) -> None:
         self._overlap = {frozenset(pair) for pair in declared.overlap}
         self._transit = {(t.from_, t.to): t.seconds for t in declared.transit}
         self.ways, self.doors, self.company = Ways(), Doors(), Company()
+        self.clocks, self.placement = Clocks(self._transit), Placement()
 
     @property
     def has_transit(self) -> bool:
@@ -53,6 +59,15 @@ class Topology:
         """What was learned of coming that way after ``gap`` seconds."""
         return self.ways.support(origin, destination, gap)
 
+    def pass_by(self, camera: str, box: FloatArray, time: float, *, entry: bool) -> None:
+        """That somebody came or went there: ``box`` (4,) is the first or the last. Of a camera that
+        was moved, what was learned before counts little from then on.
+        """
+        if self.placement.learn(camera, box, time):
+            for learned in (self.ways, self.doors, self.company, self.clocks):
+                learned.forget(camera)
+        self.doors.learn(camera, box, entry=entry)
+
     @property
     def state(self) -> str:
         """What was learned, as text, to go on from after a restart."""
@@ -60,6 +75,8 @@ class Topology:
             "ways": self.ways.state,
             "doors": self.doors.state,
             "company": self.company.state,
+            "clocks": self.clocks.state,
+            "placement": self.placement.state,
         }
         return json.dumps(learned, separators=(",", ":"))
 
@@ -69,3 +86,5 @@ class Topology:
         self.ways = Ways.of(learned.get("ways", {}))
         self.doors = Doors.of(learned.get("doors", {}))
         self.company = Company.of(learned.get("company", {}))
+        self.clocks.resume(learned.get("clocks", {}))
+        self.placement = Placement.of(learned.get("placement", {}))

@@ -35,6 +35,12 @@ class Tracklet:
         """In which order decisions are taken."""
         return self.visit.start, self.key
 
+    def said_with(self, other: Tracklet) -> bool:
+        """Whether a person said that both show one identity, whatever speaks against it."""
+        if self.assignment is None or other.assignment is None:
+            return False
+        return self.said and other.said and self.assignment.identity == other.assignment.identity
+
     @staticmethod
     def of(update: TrackletUpdate) -> Tracklet:
         """A tracklet of which nothing is known yet but its beginning."""

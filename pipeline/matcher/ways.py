@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 BINS = 48  # of the time between, four to a doubling of 1 + seconds: the last begins at 57 minutes
 _MEMORY = 400  # visits that followed on one of a camera, after which old ones begin to count less
+_FORGOTTEN = 8  # times less, what was seen before a camera was moved counts
 _ENOUGH = 6  # followers of a camera from which on something is said of the ways out of it
 _NEIGHBOURS = (0.25, 0.5, 0.25)  # weights of a bin and those beside it
 
@@ -91,6 +92,16 @@ class Ways:
         seen = _around(self._own[origin].get(destination), where)
         chance = _around(self._others.get(origin, {}).get(destination), where)
         return Support(seen, own * chance / max(others, 1))
+
+    def forget(self, camera: str) -> None:
+        """What was seen of the ways to and from a camera counts little from now on."""
+        for table in (self._own, self._others):
+            for origin, by_destination in table.items():
+                for destination, counts in by_destination.items():
+                    if camera in (origin, destination):
+                        counts //= _FORGOTTEN
+        for origin in {*self._own, *self._others}:
+            self._count(origin)
 
     def ways(self) -> Iterator[Way]:
         """All that anybody took, by origin and destination."""

@@ -22,11 +22,14 @@ _UNDONE = changes.alias("undone_by")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Who says something, when by the clock, and up to which event time was decided then."""
+    """Who says something, when by the clock, and up to which event time was decided then.
+    ``against`` is what speaks against it, of which the person was told.
+    """
 
     author: str
     time: float
     now: float
+    against: str = ""
 
 
 def record(
@@ -52,7 +55,8 @@ def record(
     done = connection.execute(insert(changes).values(**row, **what, before=text))
     people = {"identity": identity} if other is None else {"identities": [identity, other]}
     undone = {} if undoes is None else {"undoes": undoes}
-    write_audit(connection, said, kind.value, people | undone | {"tracklets": tracklets})
+    against = {"against": said.against} if said.against else {}
+    write_audit(connection, said, kind.value, people | undone | {"tracklets": tracklets} | against)
     assert done.inserted_primary_key is not None
     return int(done.inserted_primary_key[0])
 

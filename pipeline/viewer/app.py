@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from pipeline.config import Site, redact
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.viewer import api, clips, corrections, events, live, pages, plan, review, search
 from pipeline.viewer.access import routes
 from pipeline.viewer.access.access import Access, TooOftenError
@@ -69,6 +69,7 @@ def create_app(site: Site) -> FastAPI:
         app.include_router(router)
     app.mount("/static", _Static(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(CamtrailError, _told)
+    app.add_exception_handler(ContradictionError, _asked_back)
     app.add_exception_handler(NothingRecordedError, clips.nothing_recorded)
     app.add_exception_handler(TooOftenError, _too_often)
     app.add_exception_handler(RequestValidationError, _not_understood)
@@ -98,6 +99,10 @@ class _Static(StaticFiles):
 async def _told(_: Request, error: Exception) -> JSONResponse:
     status = 422 if isinstance(error, CursorError) else 503
     return JSONResponse({"detail": redact(str(error))}, status)
+
+
+async def _asked_back(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": redact(str(error)), "contradiction": True}, 409)
 
 
 async def _store_away(_: Request, error: Exception) -> JSONResponse:

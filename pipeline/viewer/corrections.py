@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pipeline.author import logged_in
 from pipeline.bus import Keys, NoAnswerError, ask, connect
 from pipeline.config import redact
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.viewer import models
 from pipeline.viewer.access.asker import current
 from pipeline.viewer.access.gate import needs
@@ -41,9 +41,10 @@ class Confirmation(_Body):
 
 
 class Merger(_Body):
-    """Another identity that is the same person."""
+    """Another identity that is the same person; `force`: though they were in two places at once."""
 
     other: Annotated[int, Field(ge=1, le=2**31)]
+    force: bool = False
 
 
 class Separation(_Body):
@@ -82,7 +83,7 @@ class Corrected(BaseModel):
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    409: {"model": models.Problem, "description": "The matcher refuses, and says why"},
+    409: {"model": models.Refusal, "description": "The matcher refuses, and says why"},
     503: {"model": models.Problem, "description": "No matcher runs, or it does not answer"},
 }
 router = APIRouter(prefix=PREFIX, tags=["corrections"], responses=REFUSALS)
@@ -98,8 +99,9 @@ def confirm(here: Here, identity: Number, body: Confirmation) -> Corrected:
 
 @router.post("/identities/{identity}/merge")
 def merge(here: Here, identity: Number, body: Merger) -> Corrected:
-    """Two identities are one person. Refused where they were in two places at once."""
-    answer = ask_matcher(here, "merge", {"identities": [identity, body.other]})
+    """Two identities are one person. Where they were in two places at once, it takes `force`."""
+    arguments = {"identities": [identity, body.other], "force": body.force}
+    answer = ask_matcher(here, "merge", arguments)
     return _corrected(answer, answer["identity"])
 
 
@@ -156,12 +158,16 @@ def list_corrections(
 
 
 @router.post("/corrections/{correction}/undo")
-def undo(here: Here, correction: Number) -> Corrected:
+def undo(
+    here: Here,
+    correction: Number,
+    force: Annotated[bool, Query(description="though one was in two places at once")] = False,
+) -> Corrected:
     """Takes a correction back: one's own, or as administrator any. Refused while a later one of
     the same person holds.
     """
     administrator = current().role.may(Role.ADMINISTRATOR)
-    arguments = {"correction": correction, "administrator": administrator}
+    arguments = {"correction": correction, "administrator": administrator, "force": force}
     answer = ask_matcher(here, "undo", arguments)
     return _corrected(answer, answer["identity"])
 
@@ -179,6 +185,7 @@ def ask_matcher(here: Viewer, kind: str, arguments: dict[str, Any]) -> dict[str,
     """What the matcher answers, as whoever uses the viewer asks it.
 
     Raises:
+        ContradictionError: it would only do it with ``force``.
         HTTPException: it refuses, or does not answer.
     """
     if not here.health.cameras().matcher:
@@ -192,5 +199,7 @@ def ask_matcher(here: Viewer, kind: str, arguments: dict[str, Any]) -> dict[str,
         raise HTTPException(503, f"Redis is away ({type(error).__name__})") from None
     except NoAnswerError as error:
         raise HTTPException(503, redact(str(error))) from None
+    except ContradictionError:
+        raise
     except CamtrailError as error:
         raise HTTPException(409, redact(str(error))) from None

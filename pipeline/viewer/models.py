@@ -20,6 +20,14 @@ class Problem(_Model):
     detail: str
 
 
+class Refusal(Problem):
+    """Why the matcher refuses. With `contradiction`, what was said contradicts what was seen, and
+    asking again with `force` does it all the same.
+    """
+
+    contradiction: bool = False
+
+
 class Health(_Model):
     """What a camera's worker said of itself within the last seconds."""
 

@@ -55,6 +55,23 @@ def test_staff_and_the_watch_list(folder: Path) -> None:
     assert (person(folder, 2)["staff"], person(folder, 2)["watched"]) == (False, None)
 
 
+def test_a_merge_that_contradicts_what_was_seen_is_asked_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = folder / "site.yaml"  # 1 and 2 are in the two cameras at once
+    with pytest.raises(CamtrailError, match=r"two places at once: .*; give --force to do it all"):
+        camtrail("merge", 1, 2, site)
+    monkeypatch.setattr("pipeline.correct._person_there", lambda: True)
+    asked = CliRunner().invoke(app, ["merge", "1", "2", str(site)], input="n\n")
+    assert asked.exit_code == 1
+    assert "Do it all the same?" in asked.stderr
+    assert told("corrections", site)["corrections"] == []
+    asked = CliRunner().invoke(app, ["merge", "1", "2", str(site)], input="y\n")
+    assert asked.stdout.endswith("identity 2 is identity 1 now, which has 5 tracklets\n")
+    camtrail("undo", site)
+    assert camtrail("merge", 1, 2, site, "--force").startswith("identity 2 is identity 1 now")
+
+
 def test_undo_and_the_history(folder: Path) -> None:
     site = folder / "site.yaml"
     assert camtrail("corrections", site) == "nothing was corrected yet\n"

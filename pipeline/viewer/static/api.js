@@ -5,9 +5,10 @@ const LOGIN = "/login";
 const csrf = document.querySelector("meta[name=csrf-token]")?.content;
 
 export class ApiError extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, contradiction = false) {
     super(detail);
     this.status = status;
+    this.contradiction = contradiction; // of what was seen: it is done if it is asked with force
   }
 }
 
@@ -21,7 +22,7 @@ async function answer(response) {
     location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
   const detail = typeof body.detail === "string" ? body.detail : "this request was not understood";
-  throw new ApiError(response.status, detail);
+  throw new ApiError(response.status, detail, body.contradiction === true);
 }
 
 function query(values) {

@@ -92,7 +92,7 @@ function merge({ person, path, go }) {
       "Merge",
       [h("p", {}, "Another identity is the same person. The older number stays."),
         h("label", {}, "Number of the other identity", input)],
-      () => change("POST", `${path}/merge`, { other: Number(input.value) }),
+      (force) => change("POST", `${path}/merge`, { other: Number(input.value), force }),
       (answer) => go(`Merged ${title(person)} and identity ${input.value}.`)(answer),
     );
   });

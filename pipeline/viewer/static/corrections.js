@@ -1,6 +1,7 @@
 // What people corrected, the newest first, each with a way back.
 
 import { change, get } from "./api.js";
+import { attempt } from "./dialog.js";
 import { $, h, show } from "./dom.js";
 import { moment, plural } from "./format.js";
 import { toast } from "./toast.js";
@@ -54,7 +55,7 @@ function button(number) {
   const undo = async ({ target }) => {
     target.disabled = true;
     try {
-      await change("POST", `/corrections/${number}/undo`);
+      await attempt((force) => change("POST", `/corrections/${number}/undo?force=${force}`));
       toast(`Correction ${number} is taken back.`);
       read(true);
     } catch (error) {

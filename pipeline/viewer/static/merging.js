@@ -80,10 +80,13 @@ function ask(people) {
     "Merge",
     [h("p", {}, `These are one person, who keeps the number ${first.identity}:`),
       h("ul", { class: "faces" }, ...sorted.map(face))],
-    async () => {
+    async (force) => {
+      let insists = force; // on the one that was refused
       for (const other of others) {
         if (done.some(({ identity }) => identity === other.identity)) continue; // before it failed
-        const { correction } = await change("POST", `/identities/${first.identity}/merge`, { other: other.identity });
+        const body = { other: other.identity, force: insists };
+        insists = false;
+        const { correction } = await change("POST", `/identities/${first.identity}/merge`, body);
         done.push({ identity: other.identity, correction });
       }
     },

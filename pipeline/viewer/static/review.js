@@ -2,6 +2,7 @@
 
 import { change, get } from "./api.js";
 import { picture } from "./card.js";
+import { attempt } from "./dialog.js";
 import { $, h, show } from "./dom.js";
 import { clock, colour, day, number, title } from "./format.js";
 import { toast } from "./toast.js";
@@ -73,11 +74,12 @@ async function say(answer) {
   if (!question || busy) return;
   working(true);
   try {
-    const { correction } = await change("POST", `/review/${question.tracklet}`, {
+    const { correction } = await attempt((force) => change("POST", `/review/${question.tracklet}`, {
       answer,
       identity: question.identity.identity,
       candidate: question.candidate.identity,
-    });
+      force,
+    }));
     toast(DONE[question.together][answer], correction === null ? [] : [correction]);
     await load(); // others may be answered with it, or asked now
   } catch (error) {

@@ -2,6 +2,7 @@
 // over the way to another page.
 
 import { change } from "./api.js";
+import { attempt } from "./dialog.js";
 import { h } from "./dom.js";
 
 const KEPT = "camtrail-toast";
@@ -29,7 +30,7 @@ async function undo(corrections, button) {
   try {
     let who = null;
     for (const number of corrections.toReversed()) {
-      who = (await change("POST", `/corrections/${number}/undo`)).identity;
+      who = (await attempt((force) => change("POST", `/corrections/${number}/undo?force=${force}`))).identity;
     }
     toastNext("Undone.");
     // Whose page this is may be nobody's now.

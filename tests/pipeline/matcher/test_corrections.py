@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from pipeline.bus import EmbeddedServer, Keys, Request, Requests, ask, connect
 from pipeline.config import Matcher, Site
+from pipeline.config import Topology as Declared
 from pipeline.correct import correct
-from pipeline.errors import CamtrailError
+from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.service import run_matcher
+from pipeline.matcher.topology import Topology
 from pipeline.records import Envelope, TrackletKey
 from pipeline.store import Batch, Store, Verdict
 from tests.pipeline.matcher.synthetic import Script, Walk, people, scripts
@@ -66,10 +68,10 @@ def messages(seed: int = 0) -> list[Envelope]:
     return mixed([script.envelopes() for script in scripts(seed)], [0, 1, 2] * 300)
 
 
-def try_merge(desk: Desk, one: int, other: int) -> bool:
+def try_merge(desk: Desk, one: int, other: int, *, force: bool = False) -> bool:
     try:
-        desk.say("merge", identities=[one, other])
-    except CamtrailError as error:
+        desk.say("merge", identities=[one, other], force=force)
+    except ContradictionError as error:
         assert "two places at once" in str(error)  # noqa: PT017 - it may also succeed
         return False
     return True
@@ -102,7 +104,8 @@ def try_something(desk: Desk, data: st.DataObject, kinds: Sequence[str] = KINDS)
     own = [list(v.key) for v in desk.store.visits(one)]
     if kind == "merge":
         other = data.draw(st.sampled_from(known), label="other")
-        return other != one and try_merge(desk, one, other)
+        force = data.draw(st.booleans(), label="force")
+        return other != one and try_merge(desk, one, other, force=force)
     if kind == "split":
         if len(own) > 1:
             desk.say("split", identity=one, tracklets=own[: len(own) // 2])
@@ -388,19 +391,72 @@ def test_who_had_left_the_gallery_is_back_in_it_at_once(desk: Desk) -> None:
     assert desk.engine.timelines.keys() == Desk(desk.store).engine.timelines.keys() == {one, other}
 
 
-def test_nobody_was_in_two_places(desk: Desk) -> None:
-    desk.feed(messages())
+def at_once(desk: Desk) -> tuple[int, int]:
+    """Two identities that were in two places at once."""
     visits = {i: desk.store.visits(i) for i in desk.identities()}
-    one, other = next(
+    return next(
         (i, j)
         for i, ours in visits.items()
         for j, theirs in visits.items()
         if i < j and any(a.start + 1 < b.end and b.start + 1 < a.end for a in ours for b in theirs)
     )
+
+
+def test_who_was_in_two_places_is_asked_back(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = at_once(desk)
     before = desk.whose()
-    with pytest.raises(CamtrailError, match=r"two places at once: .* overlap by \d+\.\d s"):
+    with pytest.raises(ContradictionError, match=r"two places at once: .* overlap by \d+\.\d s"):
         desk.say("merge", identities=[one, other])
     assert desk.whose() == before
+    with pytest.raises(CamtrailError, match="force"):
+        desk.say("merge", identities=[one, other], force="yes")
+
+
+def test_who_insists_is_obeyed_by_the_matcher_and_its_repair(desk: Desk) -> None:
+    script = messages()
+    desk.feed(script[: len(script) // 2])
+    one, other = at_once(desk)
+    before, whose = state(desk), desk.whose()
+    both = {key for key, identity in whose.items() if identity in (one, other)}
+    desk.say("merge", identities=[one, other], force=True)
+    log = query(desk, "SELECT action, detail FROM audit ORDER BY id")
+    assert [action for action, _ in log] == ["merge"]
+    assert "were in two places at once" in json.loads(log[0][1])["against"]
+    desk.say("undo", correction=None, administrator=False)
+    assert state(desk) == before
+    desk.say("merge", identities=[one, other], force=True)
+    desk = Desk(desk.store)  # a restart forgets nothing of it
+    desk.feed(script[len(script) // 2 :])
+    assert {desk.whose()[key] for key in both} == {one}
+
+
+def test_a_split_whose_parts_met_since_is_taken_back_by_who_insists(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = at_once(desk)
+    theirs = [list(v.key) for v in desk.store.visits(other)]
+    desk.say("merge", identities=[one, other], force=True)
+    before = {v.key for v in desk.store.visits(one)}
+    split = desk.say("split", identity=one, tracklets=theirs)["correction"]
+    arguments = {"correction": split, "administrator": False}
+    with pytest.raises(ContradictionError, match="two places at once"):
+        desk.say("undo", **arguments)
+    desk.say("undo", **arguments, force=True)
+    assert {v.key for v in desk.store.visits(one)} == before
+
+
+def test_what_a_person_says_is_one_teaches_nothing_of_two(desk: Desk) -> None:
+    desk.feed(messages())
+    known = {**desk.engine._recent, **desk.engine._tracklets}
+    one, other = (known[desk.store.visits(i)[0].key] for i in at_once(desk))
+    other.visit.start, other.visit.end = one.visit.start, one.visit.end
+    engine = Engine(NOBODY, None, "abc", Topology(Declared()))
+    other.assignment, one.said, other.said = one.assignment, True, True
+    engine._learn([one], [other])
+    assert engine._calibration.state == "[]"
+    other.said = False
+    engine._learn([one], [other])
+    assert engine._calibration.state != "[]"
 
 
 def test_what_cannot_be_said(desk: Desk) -> None:

@@ -31,6 +31,34 @@ def test_split_and_merge_again(running: Running) -> None:
     assert f"part of {one} now" in gone.json()["detail"]
 
 
+def test_what_contradicts_what_was_seen_takes_force(running: Running) -> None:
+    client = running.client
+    visits = {i: running.visits(i) for i in sorted(running.people())}
+    one, other = next(
+        (i, j)
+        for i, ours in visits.items()
+        for j, theirs in visits.items()
+        if i < j
+        and any(
+            a["start"] + 1 < b["end"] and b["start"] + 1 < a["end"] for a in ours for b in theirs
+        )
+    )
+    path = f"{API}/identities/{one}/merge"
+    refused = client.post(path, json={"other": other})
+    assert (refused.status_code, refused.json()["contradiction"]) == (409, True)
+    assert "were in two places at once" in refused.json()["detail"]
+    assert other in running.people()
+    done = client.post(path, json={"other": other, "force": True})
+    assert done.json()["identity"] == one
+    running.await_(lambda: other not in running.people())
+    undone = client.post(f"{API}/corrections/{done.json()['correction']}/undo?force=true")
+    assert undone.status_code == 200
+    running.await_(lambda: other in running.people())
+    with sqlite3.connect(running.site.data_dir / "camtrail.sqlite") as store:
+        (told,) = store.execute("SELECT detail FROM audit WHERE action = 'merge'").fetchone()
+    assert "were in two places at once" in told
+
+
 def test_name_and_confirm(running: Running) -> None:
     client, one = running.client, running.several()
     assert client.put(f"{API}/identities/{one}/name", json={"name": " Grace "}).status_code == 200
