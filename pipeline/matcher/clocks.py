@@ -200,7 +200,8 @@ class Clocks:
         self.ahead = dict(state.get("ahead", {}))
 
     def _solve(self) -> dict[str, float]:
-        """By how much each clock is ahead of most of those that can be compared with it.
+        """By how much each clock is ahead of the one with which most others agree; of several such,
+        the first by name.
 
         Weighted least squares over the pairs; those that do not differ for sure are held equal.
         """
@@ -218,7 +219,8 @@ class Clocks:
                 rows[row, names.index(lead.first)] = -weight
                 seconds[row] = weight * lead.seconds if lead.differs else 0.0
             solved = np.linalg.lstsq(rows, seconds, rcond=None)[0]
-            solved -= np.median(solved)
+            agreeing = (np.abs(solved[:, None] - solved) < _LEAST).sum(axis=1)
+            solved -= solved[agreeing.argmax()]
             found |= {n: float(s) for n, s in zip(names, solved, strict=True) if abs(s) >= STEP}
         return found
 

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.config import Site, load_site
 from pipeline.errors import CamtrailError
-from pipeline.store import Store
+from pipeline.matcher.topology import Topology
+from pipeline.store import Batch, Outcome, Store
 from pipeline.topology import show_topology
 from tests.pipeline.matcher.synthetic import engine
 from tests.pipeline.matcher.test_observation import commuters
@@ -54,6 +55,34 @@ def test_it_prints_tables(village: Site, capsys: pytest.CaptureFixture[str]) -> 
     printed = capsys.readouterr().out
     assert re.search(r"a +b +\d+ +\d+% +1\d\.\d s \(\d+ to \d+ s\) +5 to 30 s", printed)
     assert re.search(r"b, c +declared", printed)
+
+
+def test_it_tells_of_clocks_that_differ_and_of_cameras_that_were_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.yaml").write_text(YAML)
+    site = load_site(tmp_path / "site.yaml")
+    learned = Topology(site.topology)
+    learned.clocks.tolerance = 5.0
+    for n in range(12):
+        learned.clocks.learn_way("a", "c", 7.0 + 0.1 * (n % 4))
+        learned.clocks.learn_way("c", "a", 1.0 + 0.1 * (n % 4))
+    learned.clocks.settle()
+    learned.placement.moved["b"] = 1_767_600_000.0
+    site.data_dir.mkdir()
+    with Store.open(site.store_url) as store:
+        store.commit(Batch((), (), Outcome(topology=learned.state)))
+    show_topology(site, None, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    (pair,) = told["clocks"]
+    assert pair["cameras"] == ["a", "c"]
+    assert (pair["ahead"], pair["corrected"]) == (pytest.approx(3.0), 3.0)
+    assert pair["differs"]
+    assert told["moved"] == [{"camera": "b", "noticed": 1_767_600_000.0}]
+    show_topology(site, None, as_json=False)
+    printed = capsys.readouterr().out
+    assert re.search(r"a, c +\+3\.0 s \(± 0\.\d\) +\+3\.00 s", printed)
+    assert "b was moved or turned" in printed
 
 
 def test_the_page_shows_every_camera_and_way(village: Site, tmp_path: Path) -> None:
