@@ -264,6 +264,29 @@ def test_a_second_matcher_refuses(site: Site, server: EmbeddedServer) -> None:
             run_matcher(elsewhere, threading.Event())
 
 
+def test_an_encoder_that_did_not_make_the_gallery_is_refused(
+    site: Site, server: EmbeddedServer, encoder: tuple[Path, str]
+) -> None:
+    """What waits in Redis stays there, for the matcher with the former file."""
+    with ExitStack() as stack:
+        cameras = Cameras(site, encoder[1], stack)
+        for camera in site.cameras:
+            cameras.put(camera)
+            assert cameras.publishers[camera].wait_sent(PATIENCE)
+        waiting = connect(site).xlen(Keys(site.site).tracklets)
+        with Store.open(site.store_url) as store:
+            store.remember("fingerprint", "f" * 32)
+        with pytest.raises(CamtrailError, match=f"is {encoder[1]}, but .* made by {'f' * 32}"):
+            run_matcher(site, threading.Event(), until_end=True)
+        assert connect(site).xlen(Keys(site.site).tracklets) == waiting > 0
+        assert not stored(site)
+        with Store.open(site.store_url) as store:
+            store.remember("fingerprint", encoder[1])
+        with running(run_matcher, site, until_end=True) as (thread, _):
+            thread.join(PATIENCE)
+        assert stored(site) == cameras.expected()
+
+
 def test_a_standby_takes_over(
     site: Site, server: EmbeddedServer, encoder: tuple[Path, str]
 ) -> None:
