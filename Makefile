@@ -46,6 +46,8 @@ setup-test: $(STAMP)
 	  echo "the tests of alert rules will be skipped" >&2
 	@PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null || deploy/debian-packages mosquitto || \
 	  echo "the MQTT tests will be skipped" >&2
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  deploy/debian-packages postgresql || echo "the PostgreSQL tests will be skipped" >&2
 
 demo: setup  ## three simulated cameras, end to end, measured against the truth
 	$(BIN)/camtrail demo --out demo

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import secrets
 import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -19,20 +17,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.alone import forget_messages_alone, no_matcher
 from pipeline.author import logged_in
-from pipeline.bus import EmbeddedServer, Keys, Lease, Request, ask, connect, forget_messages
+from pipeline.bus import Keys, Request, ask, connect
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError, ContradictionError
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.engine import Engine
-from pipeline.matcher.exclusive import MatcherRunsError, sole_owner
+from pipeline.matcher.exclusive import MatcherRunsError
 from pipeline.matcher.topology import Topology
 from pipeline.output import local_time, print_json
-from pipeline.records import Position, TrackletKey
+from pipeline.records import TrackletKey
 from pipeline.store import Batch, Store
-
-_REWRITE_SECONDS = 60.0
-_PAUSE_SECONDS = 0.05
 
 
 def correct(site: Site, kind: str, author: str | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -48,9 +44,8 @@ def correct(site: Site, kind: str, author: str | None, arguments: dict[str, Any]
     author = author or logged_in()
     Store.open(site.store_url, read_only=True).close()  # which makes none
     try:
-        with sole_owner(site.data_dir, threading.Event(), standby=False):
-            if not _matcher_elsewhere(site):
-                return _carry_out(site, kind, author, arguments)
+        with no_matcher(site):
+            return _carry_out(site, kind, author, arguments)
     except MatcherRunsError:
         pass
     try:
@@ -72,44 +67,8 @@ def _carry_out(site: Site, kind: str, author: str, arguments: dict[str, Any]) ->
         answer = Corrections(store, engine).carry_out(request)
         store.commit(Batch((), (), engine.take_outcome()))
     if kind == "forget":
-        try:
-            _forget_messages(site, engine.watermark.positions())
-        except redis.RedisError as error:
-            raise CamtrailError(
-                "forgotten in the store; but Redis does not answer, so its file may hold messages "
-                f"until it is written anew (BGREWRITEAOF): {redact(str(error))}"
-            ) from None
+        forget_messages_alone(site, engine.watermark.positions())
     return answer
-
-
-def _matcher_elsewhere(site: Site) -> bool:
-    """Whether a matcher on another host has the site."""
-    if site.redis == "embedded":
-        return False
-    try:
-        with connect(site, name="camtrail-correct") as client:
-            return bool(Lease(client, Keys(site.site)).holder())
-    except redis.RedisError as error:
-        raise CamtrailError(
-            f"Redis does not answer, so whether a matcher runs is not known: {redact(str(error))}"
-        ) from None
-
-
-def _forget_messages(site: Site, committed: Mapping[str, Position]) -> None:
-    """As a matcher does it; an embedded server runs for as long as that takes."""
-    with ExitStack() as stack:
-        if site.redis == "embedded":
-            server = EmbeddedServer(site)
-            stack.callback(server.stop)
-            server.start()
-        client = stack.enter_context(connect(site, name="camtrail-correct"))
-        forget_messages(site, client, committed)
-        deadline = time.monotonic() + _REWRITE_SECONDS
-        while site.redis == "embedded" and time.monotonic() < deadline:
-            state: Any = client.info("persistence")
-            if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
-                return
-            time.sleep(_PAUSE_SECONDS)
 
 
 def run(
@@ -185,7 +144,10 @@ def _told(kind: str, answer: dict[str, Any]) -> str:
         return f"identity {answer['identity']} is {mark}"
     if kind == "rename" and answer["name"] is None:
         return f"identity {answer['identity']} has no name"
-    return _TEXTS[kind].format(**answer | {"n": _count(answer.get("tracklets"))})
+    told = _TEXTS[kind].format(**answer | {"n": _count(answer.get("tracklets"))})
+    if kind == "forget" and not answer.get("overwritten", True):
+        told += "; `camtrail store compact` takes it out of the files of the database as well"
+    return told
 
 
 _MARKS = {

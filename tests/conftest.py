@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.postgresql import Server, running_server
 from tests.side_by_side import Files
 
 # How long an example takes says how busy the machine is. And the same examples every time.
@@ -31,3 +33,12 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set CAMTRAIL_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """One server for all tests of a process; each takes a schema of its own from it."""
+    with running_server() as server:
+        if server is None:
+            pytest.skip("no PostgreSQL (Debian package postgresql) on this machine")
+        yield server

@@ -17,6 +17,7 @@ from pipeline.cli import (
     live,
     notify,
     setup,
+    storage,
     trial,
 )
 from pipeline.errors import CamtrailError
@@ -30,7 +31,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (setup, live, ask, corrections, access, detector, learning, notify, again, trial):
+for part in (
+    setup,
+    live,
+    ask,
+    corrections,
+    access,
+    detector,
+    learning,
+    storage,
+    notify,
+    again,
+    trial,
+):
     app.add_typer(part.app)
 
 

@@ -21,7 +21,7 @@ from pipeline.doctor.failover import failover
 from pipeline.errors import CamtrailError
 from pipeline.notify.receivers import DeliveryError, Receiver, make_receivers
 from pipeline.store import Store
-from pipeline.store.connection import database_file
+from pipeline.store.connection import has_store
 
 MAX_SKEW = 1.0  # seconds between this clock and that of Redis' host
 PROBE_SECONDS = 20.0  # beyond a camera's own time-outs: Python and the libraries start
@@ -160,7 +160,7 @@ def _receiver(name: str, receiver: Receiver) -> Check:
 
 def store(site: Site) -> Iterator[Check]:
     """Whether the store can be read."""
-    if not _stored(site):
+    if not has_store(site.store_url):
         yield ok("store", "nothing stored so far")
         return
     with Store.open(site.store_url, read_only=True) as database:
@@ -168,18 +168,10 @@ def store(site: Site) -> Iterator[Check]:
     yield ok("store", f"{counts.identities} identities, {counts.tracklets} tracklets")
 
 
-def _stored(site: Site) -> bool:
-    file = database_file(site.store_url)
-    return file is None or file.exists()
-
-
 def _stored_fingerprint(site: Site) -> str | None:
     """That of the encoder that made the embeddings in the store, if there are any."""
-    if not _stored(site):
-        return None
-    with (
-        contextlib.suppress(CamtrailError),  # the check of the store says so
-        Store.open(site.store_url, read_only=True) as database,
-    ):
-        return database.fact("fingerprint")
+    with contextlib.suppress(CamtrailError):  # the check of the store says so
+        if has_store(site.store_url):
+            with Store.open(site.store_url, read_only=True) as database:
+                return database.fact("fingerprint")
     return None

@@ -20,7 +20,7 @@ from pipeline.errors import CamtrailError
 from pipeline.inference import threads
 from pipeline.inference.encoder import EncoderRuntime
 from pipeline.store import Store
-from pipeline.store.connection import database_file
+from pipeline.store.connection import has_store
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,7 @@ def _record(site: Site, encoders: Encoders) -> Record:
 
 
 def _has_gallery(site: Site) -> bool:
-    file = database_file(site.store_url)
-    if file is not None and not file.exists():
+    if not has_store(site.store_url):
         return False
     with Store.open(site.store_url, read_only=True) as store:
         return bool(store.fact("fingerprint"))

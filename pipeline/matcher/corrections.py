@@ -15,6 +15,7 @@ from pipeline.matcher.engine import Engine
 from pipeline.matcher.presence import CLOCK_TOLERANCE
 from pipeline.records import TrackletKey
 from pipeline.store import Said, Saying, Store, StoredVisit
+from pipeline.store.corrections import storable
 
 
 class _Arguments(BaseModel):
@@ -110,6 +111,8 @@ class Corrections:
             raise CamtrailError(
                 f"{request.kind}: unknown; there are: {', '.join(sorted(self._kinds))}"
             )
+        if not storable(request.author):
+            raise CamtrailError(f"{request.kind}: the author's name holds no such characters")
         said = Said(request.author, request.time, self._engine.now)
         try:
             return self._kinds[request.kind](request.arguments, said)
@@ -190,9 +193,10 @@ class Corrections:
 
     def _forget(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_One, arguments)
-        keys = self._store.forget(asked.identity, said)
+        keys, overwritten = self._store.forget(asked.identity, said)
         self._engine.forget(asked.identity, keys)
-        return {"identity": asked.identity, "tracklets": len(keys)}
+        what = {"identity": asked.identity, "tracklets": len(keys)}
+        return what | {"overwritten": overwritten}
 
     def _refresh(self, identity: int) -> None:
         """The matcher takes over what of an identity is pinned, if it still knows it."""

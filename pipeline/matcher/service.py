@@ -20,7 +20,6 @@ import faiss
 import psutil
 import redis
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from pipeline.bus import (
     Consumer,
@@ -47,6 +46,7 @@ from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.spans import BatchSpans
 from pipeline.matcher.topology import Topology
 from pipeline.store import Batch, Store
+from pipeline.store.connection import TROUBLE, StoreAwayError, cause
 from pipeline.telemetry import get_logger, traces
 from pipeline.telemetry.metrics import HEARTBEAT
 
@@ -90,9 +90,10 @@ def run_matcher(
         stack.callback(lease.close)
         if not _acquire(lease, stop, standby):
             return
-        store = stack.enter_context(
-            Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
-        )
+        store = _open_store(site, stop)
+        if store is None:
+            return
+        stack.enter_context(store)
         store.claim(lease.token)
         index = None
         if site.matcher.gallery != MEMORY:
@@ -250,9 +251,8 @@ class Service:
             log.info("refused", kind=request.kind, author=request.author)
             self._meter.asked(request.kind, "refused")
             return
-        except (OSError, OperationalError) as error:
-            cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
-            self._requests.refuse(request, f"the store takes nothing: {redact(cause)}")
+        except (OSError, *TROUBLE) as error:
+            self._requests.refuse(request, f"the store takes nothing: {cause(error)}")
             self._meter.asked(request.kind, "failed")
             return
         log.info("done as asked", kind=request.kind, author=request.author)
@@ -269,12 +269,11 @@ class Service:
             began = time.perf_counter()
             try:
                 self._store.commit(batch)
-            except (OSError, OperationalError) as error:
-                cause = str(error.orig) if isinstance(error, OperationalError) else str(error)
-                log.error("the store takes nothing; trying again", error=redact(cause))
+            except (OSError, *TROUBLE) as error:
+                log.error("the store takes nothing; trying again", error=cause(error))
                 self._meter.fault()
                 with suppress(redis.RedisError):
-                    self._report(f"the store takes nothing: {redact(cause)}")
+                    self._report(f"the store takes nothing: {cause(error)}")
                 if stop.wait(wait):
                     return False
                 wait = min(2 * wait, _BACKOFF[1])
@@ -335,6 +334,19 @@ class Service:
             self._rates.popleft()
         since, before = self._rates[0]
         return (self._committed - before) / max(now - since, 1e-3)
+
+
+def _open_store(site: Site, stop: threading.Event) -> Store | None:
+    """Waits for the server of the store; None where ``stop`` came before."""
+    wait = _BACKOFF[0]
+    while not stop.is_set():
+        try:
+            return Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
+        except StoreAwayError as error:
+            log.warning("the store is away", error=str(error))
+            stop.wait(wait)
+            wait = min(2 * wait, _BACKOFF[1])
+    return None
 
 
 def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:

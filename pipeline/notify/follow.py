@@ -18,7 +18,7 @@ from pipeline.config import OCCASIONS, Occasion, Site
 from pipeline.notify.outbox import FILE, WATCHED, Note, Outbox, Place
 from pipeline.notify.receivers import receiver_options
 from pipeline.notify.sightings import Decision, Sighting, Sightings
-from pipeline.store.connection import database_file
+from pipeline.store.connection import has_store
 
 
 def begin(site: Site) -> None:
@@ -29,9 +29,8 @@ def begin(site: Site) -> None:
     """
     if (site.data_dir / FILE).exists():
         return
-    file = database_file(site.store_url)
     place = Place(0, 0, float("-inf"), 0)
-    if file is None or file.exists():
+    if has_store(site.store_url):
         sightings = Sightings(site)
         number = sightings.last_number()
         place = Place(number, number, sightings.tick(), sightings.times_forgotten())

@@ -153,7 +153,7 @@ def confirm(
 
 def rename(connection: Connection, identity: int, name: str | None, said: Said) -> int:
     """Gives an identity a name, or takes it."""
-    if name is not None and not 0 < len(name.strip()) <= MAX_NAME:
+    if name is not None and not (0 < len(name.strip()) <= MAX_NAME and storable(name)):
         raise CamtrailError(f"a name has 1 to {MAX_NAME} characters")
     return _mark(connection, Saying.RENAME, identity, said, name=name and name.strip())
 
@@ -165,7 +165,7 @@ def mark_staff(connection: Connection, identity: int, staff: bool, said: Said) -
 
 def watch(connection: Connection, identity: int, reason: str | None, said: Said) -> int:
     """Puts an identity on the watch list, perhaps with a reason (''), or takes it off (None)."""
-    if reason is not None and len(reason.strip()) > MAX_REASON:
+    if reason is not None and not (len(reason.strip()) <= MAX_REASON and storable(reason)):
         raise CamtrailError(f"a reason has at most {MAX_REASON} characters")
     return _mark(
         connection, Saying.WATCH, identity, said, watched=None if reason is None else reason.strip()
@@ -249,6 +249,11 @@ def forget(
     wipe(connection, identity)
     record(connection, said, Saying.FORGET, identity, tracklets=len(own))
     return [visit.key for visit in own.values()], files
+
+
+def storable(text: str) -> bool:
+    """Whether every database takes it: Unicode without the character 0."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def times_forgotten(connection: Connection) -> int:

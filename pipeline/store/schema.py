@@ -19,9 +19,7 @@
 ``tracklets.open`` marks those that the matcher still works on, ``tracklets.prototype`` those whose
 embedding stands for their identity in the gallery: with ``meta.tick`` they are the matcher's state.
 
-Version 1 had neither ``crops`` nor ``corrections``, version 2 none of ``embeddings``, ``audit`` and
-``forgotten``. Version 3 lacked ``changes``, the marks ``identities.staff`` and
-``identities.watched``, ``corrections.change``, and ``tracklets.rival`` and ``tracklets.doubt``.
+How each version came from the one before stands in `pipeline.store.migrations`.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -46,29 +45,33 @@ from sqlalchemy import (
 
 SCHEMA_VERSION = 4
 
+# Numbers of 64 bits, and text in the order of its bytes: as SQLite has them anyway.
+WHOLE = Integer().with_variant(BigInteger(), "postgresql")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
 metadata = MetaData()
 
 meta = Table(
     "meta",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
 )
 
 runs = Table(
     "runs",
     metadata,
-    Column("camera", Text, primary_key=True),
-    Column("run", Text, primary_key=True),
-    Column("number", Integer, nullable=False),  # the last message committed
-    Column("messages", Integer, nullable=False),  # how many came; fewer where some were dropped
-    Column("updates", Integer, nullable=False),
+    Column("camera", TEXT, primary_key=True),
+    Column("run", TEXT, primary_key=True),
+    Column("number", WHOLE, nullable=False),  # the last message committed
+    Column("messages", WHOLE, nullable=False),  # how many came; fewer where some were dropped
+    Column("updates", WHOLE, nullable=False),
     Column("time", Float),  # the capture time covered
-    Column("state", Text, nullable=False),
+    Column("state", TEXT, nullable=False),
     Column("live", Boolean, nullable=False),
-    Column("frames", Integer, nullable=False),
-    Column("frame", Integer, nullable=False),
-    Column("dropped", Integer, nullable=False),
+    Column("frames", WHOLE, nullable=False),
+    Column("frame", WHOLE, nullable=False),
+    Column("dropped", WHOLE, nullable=False),
     Column("closed_at", Float),  # event time at which its tracklets ended
 )
 
@@ -88,27 +91,27 @@ def _filled(name: str, column: Column[Any]) -> None:
 tracklets = Table(
     "tracklets",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("camera", Text, nullable=False),
-    Column("run", Text, nullable=False),
-    Column("track", Integer, nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("id", WHOLE, primary_key=True),
+    Column("camera", TEXT, nullable=False),
+    Column("run", TEXT, nullable=False),
+    Column("track", WHOLE, nullable=False),
+    Column("seq", WHOLE, nullable=False),
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("crops", Integer, nullable=False),
+    Column("crops", WHOLE, nullable=False),
     Column("quality", Float, nullable=False),
     Column("ended", Boolean, nullable=False),
-    Column("fingerprint", Text, nullable=False),
+    Column("fingerprint", TEXT, nullable=False),
     Column("thumbnail_quality", Float, nullable=False),  # of the best crop
-    Column("crop", Text),  # file of the best crop, relative to the folder of crops
+    Column("crop", TEXT),  # file of the best crop, relative to the folder of crops
     Column("open", Boolean, nullable=False),
     Column("prototype", Boolean, nullable=False),
-    Column("identity", Integer, ForeignKey("identities.id")),
-    Column("decision", Text),
+    Column("identity", WHOLE, ForeignKey("identities.id")),
+    Column("decision", TEXT),
     Column("similarity", Float),
     Column("runner_up", Float),
     Column("decided_at", Float),
-    Column("rival", Integer),  # the identity that it nearly had
+    Column("rival", WHOLE),  # the identity that it nearly had
     Column("doubt", Float),  # 0 to 1; None: no question for a person
     UniqueConstraint("camera", "run", "track"),
 )
@@ -121,11 +124,11 @@ _filled("tracklets_by_doubt", tracklets.c.doubt)
 updates = Table(
     "updates",
     metadata,
-    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), primary_key=True),
+    Column("seq", WHOLE, primary_key=True),
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("crops", Integer, nullable=False),
+    Column("crops", WHOLE, nullable=False),
     Column("quality", Float, nullable=False),
     Column("embedding", LargeBinary),  # D x float16
     Column("ended", Boolean, nullable=False),
@@ -136,12 +139,12 @@ updates = Table(
 identities = Table(
     "identities",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text),
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("name", TEXT),
     Column("created_at", Float, nullable=False),
     Column("in_gallery", Boolean, nullable=False),
     Column("staff", Boolean, nullable=False, server_default=false()),
-    Column("watched", Text),  # why somebody watches for this person; None: nobody does
+    Column("watched", TEXT),  # why somebody watches for this person; None: nobody does
 )
 _flagged("identities_in_gallery", identities.c.in_gallery)
 _flagged("identities_staff", identities.c.staff)
@@ -150,23 +153,23 @@ _filled("identities_watched", identities.c.watched)
 events = Table(
     "events",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
+    Column("id", WHOLE, primary_key=True),
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), nullable=False, index=True),
     Column("time", Float, nullable=False),
-    Column("decision", Text, nullable=False),
-    Column("identity", Integer, ForeignKey("identities.id")),  # None: undecided again
-    Column("former", Integer, ForeignKey("identities.id")),
+    Column("decision", TEXT, nullable=False),
+    Column("identity", WHOLE, ForeignKey("identities.id")),  # None: undecided again
+    Column("former", WHOLE, ForeignKey("identities.id")),
     Column("similarity", Float),
     Column("runner_up", Float),
-    Column("reason", Text, nullable=False),  # JSON: the terms of the score
+    Column("reason", TEXT, nullable=False),  # JSON: the terms of the score
 )
 
 crops = Table(
     "crops",
     metadata,
-    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
-    Column("seq", Integer, primary_key=True),  # of the update that brought it
-    Column("file", Text, nullable=False),  # relative to the folder of crops
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), primary_key=True),
+    Column("seq", WHOLE, primary_key=True),  # of the update that brought it
+    Column("file", TEXT, nullable=False),  # relative to the folder of crops
     Column("time", Float, nullable=False),  # the end of that update, just after it was taken
     Column("quality", Float, nullable=False),
 )
@@ -174,51 +177,51 @@ crops = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WHOLE, primary_key=True),
     Column("time", Float, nullable=False),  # when it was said, by the clock
-    Column("author", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Saying`
-    Column("identity", Integer, ForeignKey("identities.id"), nullable=False, index=True),
-    Column("other", Integer, ForeignKey("identities.id"), index=True),  # the second of two
-    Column("tracklets", Integer, nullable=False),  # how many it says something of
-    Column("before", Text),  # JSON: what taking it back needs; None: it cannot be
-    Column("undoes", Integer, ForeignKey("changes.id"), unique=True),
+    Column("author", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),  # see `pipeline.store.rows.Saying`
+    Column("identity", WHOLE, ForeignKey("identities.id"), nullable=False, index=True),
+    Column("other", WHOLE, ForeignKey("identities.id"), index=True),  # the second of two
+    Column("tracklets", WHOLE, nullable=False),  # how many it says something of
+    Column("before", TEXT),  # JSON: what taking it back needs; None: it cannot be
+    Column("undoes", WHOLE, ForeignKey("changes.id"), unique=True),
 )
 
 corrections = Table(
     "corrections",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WHOLE, primary_key=True),
     Column("time", Float, nullable=False),  # when it was said, by the clock
-    Column("author", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # see `pipeline.store.rows.Correction`
-    Column("identity", Integer, ForeignKey("identities.id"), nullable=False),
-    Column("tracklet", Integer, ForeignKey("tracklets.id"), nullable=False, index=True),
-    Column("change", Integer, ForeignKey("changes.id"), index=True),
+    Column("author", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),  # see `pipeline.store.rows.Correction`
+    Column("identity", WHOLE, ForeignKey("identities.id"), nullable=False),
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), nullable=False, index=True),
+    Column("change", WHOLE, ForeignKey("changes.id"), index=True),
 )
 
 embeddings = Table(
     "embeddings",
     metadata,
-    Column("tracklet", Integer, ForeignKey("tracklets.id"), primary_key=True),
-    Column("fingerprint", Text, primary_key=True),  # of the encoder
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), primary_key=True),
+    Column("fingerprint", TEXT, primary_key=True),  # of the encoder
     Column("embedding", LargeBinary, nullable=False),  # D x float16
 )
 
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WHOLE, primary_key=True),
     Column("time", Float, nullable=False),  # by the clock
-    Column("author", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("detail", Text, nullable=False),  # JSON
+    Column("author", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),
+    Column("detail", TEXT, nullable=False),  # JSON
 )
 
 forgotten = Table(
     "forgotten",
     metadata,
-    Column("camera", Text, primary_key=True),
-    Column("run", Text, primary_key=True),
-    Column("track", Integer, primary_key=True),
+    Column("camera", TEXT, primary_key=True),
+    Column("run", TEXT, primary_key=True),
+    Column("track", WHOLE, primary_key=True),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,14 +22,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import CamtrailError
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
 from pipeline.store import corrections
 from pipeline.store.changes import Said, to_undo
-from pipeline.store.connection import database_file, open_database
+from pipeline.store.connection import TROUBLE, cause, database_file, open_database
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
 from pipeline.store.embeddings import forget_learned, keep_embeddings
+from pipeline.store.overwriting import begin_overwriting, finish_overwriting
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
 from pipeline.store.recordings import Recordings
@@ -51,7 +55,10 @@ from pipeline.store.schema import (
     updates,
 )
 from pipeline.store.snapshot import Snapshot, load_holdings, load_snapshot
+from pipeline.store.versions import copies
 
+_UNSURE_SECONDS = 30.0  # for which a database that went away in a transaction is waited for
+_PAUSE_SECONDS = 0.2
 _IDENTIFYING = ("camera", "run", "track", "fingerprint")
 _NEWEST = ("seq", "start", "end", "crops", "quality", "ended")
 
@@ -59,9 +66,12 @@ _NEWEST = ("seq", "start", "end", "crops", "quality", "ended")
 class Store(Reader):
     """The store of a site; `Store.open` makes one. One thread at a time."""
 
-    def __init__(self, engine: Engine, crops: Path, keep: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, crops: Path, keep: int = 0, file: Path | None = None
+    ) -> None:
         super().__init__(engine, crops)
         self._keep = keep
+        self._file = file
         self._owner = ""
 
     @classmethod
@@ -81,7 +91,7 @@ class Store(Reader):
         """
         engine = open_database(url, read_only)
         file = database_file(url)
-        return cls(engine, crops or (file.parent if file else Path()) / "crops", keep)
+        return cls(engine, crops or (file.parent if file else Path()) / "crops", keep, file)
 
     def claim(self, owner: str) -> None:
         """From now on nobody else writes: whoever claimed the store before can no more, though it
@@ -180,13 +190,13 @@ class Store(Reader):
         with self._writing() as connection:
             return corrections.undo(connection, number, said, administrator=administrator)
 
-    def forget(self, identity: int, said: Said) -> list[TrackletKey]:
+    def forget(self, identity: int, said: Said) -> tuple[list[TrackletKey], bool]:
         """Deletes all that is known of an identity, pictures and recordings first, so that a crash
-        leaves what can be forgotten again; gives the keys of its tracklets.
+        leaves what can be forgotten again; gives the keys of its tracklets, and whether they are
+        overwritten in the database's files (see `pipeline.store.overwriting`).
         """
         with self._writing() as connection:
-            if self._engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwrites with zeros
+            begin_overwriting(connection)
             visits = corrections.visits(connection, identity).values()
             keys, files = corrections.forget(connection, identity, said)
             for file in files:
@@ -194,10 +204,10 @@ class Store(Reader):
             for visit in visits:
                 recordings = Recordings(self.crops.with_name("recordings"), visit.key.camera)
                 recordings.forget(visit.start, visit.end)
-        if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as connection:  # the log holds the pages as they were
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return keys
+            for copy in copies(self._file) if self._file else ():
+                copy.unlink(missing_ok=True)
+        overwritten = finish_overwriting(self._engine)
+        return keys, overwritten
 
     def keep_embeddings(self, fingerprint: str, found: Mapping[int, FloatArray]) -> None:
         """Keeps what another encoder made of the crops of tracklets, by their number."""
@@ -225,11 +235,37 @@ class Store(Reader):
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction; begun by taking the row of the owner, so that two never write at once."""
-        with self._engine.begin() as connection:
+        """A transaction; begun by taking the row of the owner, so that two never write at once.
+
+        Where the connection is lost while it is committed, only the database knows whether it was;
+        it is asked when it is back.
+        """
+        token = secrets.token_hex(8)
+        with self._engine.connect() as connection:
+            transaction = connection.begin()  # rolled back where it is not committed
             if self._owner and not connection.execute(_HOLD, {"b_owner": self._owner}).rowcount:
                 raise CamtrailError("another matcher has taken over this site")
+            self._write_meta(connection, {"transaction": token})
             yield connection
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if not error.connection_invalidated or not self._was_committed(token):
+                    raise
+
+    def _was_committed(self, token: str) -> bool:
+        """Raises `CamtrailError` where the database stays away."""
+        deadline = time.monotonic() + _UNSURE_SECONDS
+        while True:
+            try:
+                return self.fact("transaction") == token
+            except TROUBLE as error:
+                if time.monotonic() > deadline:
+                    raise CamtrailError(
+                        "the store went away in the middle of a transaction; whether it has it is "
+                        f"seen when it is back: {cause(error)}"
+                    ) from None
+                time.sleep(_PAUSE_SECONDS)
 
     def _write_updates(
         self, connection: Connection, batch: Sequence[Received]

@@ -100,7 +100,7 @@ def fill(
         )
         for camera in site.cameras
     ]
-    with Store.open(site.store_url) as store:
+    with Store.open(site.store_url, crops=site.crops_dir) as store:
         tick = max(u.end for u in updates)
         store.commit(
             Batch(

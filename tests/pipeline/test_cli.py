@@ -43,11 +43,13 @@ def write_site(folder: Path, text: str = "site: s\ncameras: {gate: {source: gate
 def test_all_commands_are_there() -> None:
     assert {
         "alive", "audit", "bench", "config", "confirm", "corrections", "crops export", "demo",
+        "detector export", "metrics",
         "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "explain",
         "forget",
         "identities", "inference", "init", "matcher", "merge", "notify run", "notify status",
         "notify test", "record", "recorder", "rename", "replay", "run", "show", "simulate", "split",
-        "staff", "tokens add", "tokens list", "tokens revoke", "topology", "tune", "undo",
+        "staff", "store compact", "store downgrade", "store info", "store upgrade",
+        "tokens add", "tokens list", "tokens revoke", "topology", "tune", "undo",
         "users add", "users list", "users password", "users remove", "users role", "viewer",
         "watch", "worker",
     } == COMMANDS  # fmt: skip

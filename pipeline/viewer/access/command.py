@@ -14,7 +14,7 @@ from pipeline.author import logged_in
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.output import local_time, print_json
-from pipeline.store.connection import database_file, open_database
+from pipeline.store.connection import has_store, open_database
 from pipeline.viewer.access.access import Access
 from pipeline.viewer.access.history import Page, Position, read_page
 from pipeline.viewer.access.log import Deed
@@ -140,8 +140,7 @@ def _access(site: Site) -> Access:
 
 
 def _store(site: Site) -> Engine | None:
-    file = database_file(site.store_url)
-    if file is not None and not file.exists():
+    if not has_store(site.store_url):
         return None
     return open_database(site.store_url, read_only=True)
 

@@ -1,0 +1,58 @@
+"""Commands on the database as a whole, and on what is kept how long."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import DEFAULT_SITE, AsJson, SiteFile, load
+
+app = typer.Typer()
+store = typer.Typer(help="The database of a site: its version, its size.", no_args_is_help=True)
+app.add_typer(store, name="store")
+
+
+@store.command(epilog="Example: camtrail store info site.yaml")
+def info(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Say where the store is and which version of the schema it has."""
+    from pipeline.upkeep import show
+
+    show(load(site), as_json=json)
+
+
+@store.command(epilog="Example: camtrail store upgrade site.yaml")
+def upgrade(site: SiteFile = DEFAULT_SITE) -> None:
+    """Bring a store of an older camtrail up to date, as the matcher does when it starts.
+
+    Of SQLite a copy is left beside it; of PostgreSQL make one yourself before (pg_dump).
+    """
+    from pipeline.store.versions import LATEST
+    from pipeline.upkeep import change_version
+
+    change_version(load(site), LATEST)
+
+
+@store.command(epilog="Example: camtrail store downgrade site.yaml --to 3")
+def downgrade(
+    to: Annotated[int, typer.Option(help="The version that the older camtrail writes.")],
+    site: SiteFile = DEFAULT_SITE,
+) -> None:
+    """Make a store one that an older camtrail can use.
+
+    What the older version has no place for is lost, but for the copy that is left of SQLite.
+    """
+    from pipeline.upkeep import change_version
+
+    change_version(load(site), to)
+
+
+@store.command(epilog="Example: camtrail store compact site.yaml")
+def compact(site: SiteFile = DEFAULT_SITE) -> None:
+    """Write the database anew: it gets smaller, and nothing of what was deleted is left in it.
+
+    While it lasts nobody else can use it.
+    """
+    from pipeline.upkeep import compact as command
+
+    command(load(site))
