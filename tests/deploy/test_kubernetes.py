@@ -141,3 +141,7 @@ def test_the_chart_gives_what_the_manifests_give() -> None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     names = [container["name"] for _, container in containers(base())]
     assert sorted(c["name"] for _, c in containers(rendered)) == sorted(names)
+    command = ["helm", "template", CHART, "--set", "redis.deploy=false"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    without = [c["name"] for _, c in containers(documents(done.stdout))]
+    assert sorted([*without, "redis"]) == sorted(names)
