@@ -19,7 +19,6 @@ from pipeline.config.sections import (
     Crops,
     Detector,
     Encoder,
-    LogLevel,
     Matcher,
     Mqtt,
     Name,
@@ -28,17 +27,15 @@ from pipeline.config.sections import (
     Recording,
     RedisTls,
     Spool,
-    Telemetry,
     Tls,
     Topology,
-    Traces,
     Tracker,
     Transit,
     Viewer,
     Webhook,
     is_device,
-    metrics_address,
 )
+from pipeline.config.telemetry import LogLevel, Telemetry, Traces, metrics_address
 
 __all__ = [
     "DEMO_DETECTOR",

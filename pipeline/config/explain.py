@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config.model import Site
 from pipeline.config.redaction import redact_url
-from pipeline.config.sections import Camera, Mqtt, Tls, Topology, Traces, Transit, Webhook
+from pipeline.config.sections import Camera, Mqtt, Tls, Topology, Transit, Webhook
+from pipeline.config.telemetry import Traces
 
 
 def explain(path: Path, error: ValidationError) -> str:

@@ -19,11 +19,11 @@ from pipeline.config.sections import (
     RedisTls,
     Spool,
     Strict,
-    Telemetry,
     Topology,
     Tracker,
     Viewer,
 )
+from pipeline.config.telemetry import Telemetry
 from pipeline.errors import CamtrailError
 
 _REDIS = (

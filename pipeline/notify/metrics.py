@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from pipeline.notify.outbox import Outbox
+from pipeline.notify.outbox import Outbox, Tally
 from pipeline.telemetry.metrics import counter, gauge
 
 DELIVERED = counter("notify_delivered", "Notifications that were taken.", "receiver")
@@ -17,12 +17,12 @@ _LOOK_SECONDS = 5.0
 
 
 class Counted:
-    """What the outbox has counted, from when we began."""
+    """What the outbox has counted since the first look."""
 
     def __init__(self, outbox: Outbox, receivers: Sequence[str]) -> None:
         self._outbox, self._receivers = outbox, receivers
-        self._before = {tally.receiver: tally for tally in outbox.tally(receivers)}
-        self._looked = time.monotonic()
+        self._before: dict[str, Tally] = {}
+        self._looked = -_LOOK_SECONDS
         for name in receivers:
             for metric in (DELIVERED, GIVEN_UP, FAILED, WAITING):
                 metric.labels(name)
@@ -33,7 +33,7 @@ class Counted:
             return
         self._looked = time.monotonic()
         for tally in self._outbox.tally(self._receivers):
-            before = self._before[tally.receiver]
+            before = self._before.get(tally.receiver, tally)
             DELIVERED.labels(tally.receiver).inc(tally.delivered - before.delivered)
             GIVEN_UP.labels(tally.receiver).inc(tally.dropped - before.dropped)
             WAITING.labels(tally.receiver).set(tally.waiting)

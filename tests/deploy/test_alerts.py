@@ -25,7 +25,7 @@ from pipeline.config import load_site
 from pipeline.simulate import SiteOptions, simulate_site
 from pipeline.telemetry.answer import answering
 from tests.deploy.test_monitoring import RULES
-from tests.pipeline.bus.samples import put
+from tests.pipeline.bus.samples import progress, update
 from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
 from tests.pipeline.telemetry.test_run import said
 
@@ -175,7 +175,9 @@ def test_alerts_fire_on_real_faults_and_end_with_them(tmp_path: Path) -> None:
         os.kill(matcher, signal.SIGSTOP)
         site = load_site(tmp_path / "both.yaml")
         with answering(site.data_dir, "worker-lobby"), Publisher(site, "lobby") as publisher:
-            put(publisher, 100)
+            for seq in range(1, 201):
+                seen = update(publisher.run, seq=seq, camera="lobby")
+                publisher.put([seen, progress(publisher.run, seq, camera="lobby")])
             wanted = {
                 ("CamtrailProcessDown", "matcher"),
                 ("CamtrailNoMatcher", ""),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.camera.source import Source, open_source
 from pipeline.config import Camera
 from pipeline.errors import CamtrailError
 from pipeline.records import Frame
+from pipeline.telemetry.metrics import REGISTRY
 from tests.pipeline.camera.videos import number_in, numbered, picture, write_video
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -185,3 +187,51 @@ def test_a_file_cut_off_before_its_index_says_so(
     with pytest.raises(CamtrailError, match="cut off before its index was written"):
         opened(tmp_path / "cut.mp4")
     assert capfd.readouterr() == ("", "")  # FFmpeg keeps its own words to itself
+
+
+def counted(name: str, **labels: str) -> float:
+    labels = {"camera": "counted", **labels}
+    return REGISTRY.get_sample_value(f"camtrail_camera_frames_{name}_total", labels) or 0.0
+
+
+def counts_of(path: Path, after: int = 0, fps: float | None = None) -> dict[str, float]:
+    """By what became of them, the frames that reading a file counts."""
+    names = ("received", "decoded", "dropped:rate", "dropped:damaged")
+
+    def now() -> dict[str, float]:
+        found = {}
+        for name in names:
+            kind, _, reason = name.partition(":")
+            found[name] = counted(kind, **({"reason": reason} if reason else {}))
+        return found
+
+    before = now()
+    source = open_source(Camera(source=str(path), fps=fps), "counted", after)
+    with closing(source):
+        read_all(source)
+    return {name: value - before[name] for name, value in now().items() if value != before[name]}
+
+
+def test_counts_what_becomes_of_every_frame(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "clip.mp4", 60)
+    assert counts_of(path) == {"received": 60, "decoded": 60}
+    assert counts_of(path, fps=5) == {"received": 60, "decoded": 30, "dropped:rate": 30}
+    assert counts_of(path, after=20) == {"received": 60, "decoded": 40}
+
+
+def test_counts_what_is_damaged(tmp_path: Path) -> None:
+    data = bytearray(numbered(tmp_path / "whole.mp4", 100, movflags="faststart").read_bytes())
+    middle = slice(len(data) // 2, len(data) // 2 + len(data) // 10)
+    data[middle] = bytes(len(data[middle]))
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    found = counts_of(path)
+    assert 50 < found["decoded"] < 100
+    assert found["decoded"] + found["dropped:damaged"] == 100
+
+
+def test_counts_pictures_of_a_folder_that_are_none(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number))
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    assert counts_of(tmp_path) == {"received": 5, "decoded": 4, "dropped:damaged": 1}
