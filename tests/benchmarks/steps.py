@@ -94,16 +94,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    declared = not options.undeclared
-    steps = [
-        Step("similarity alone", _Bare, declared=False),
-        *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
-        Step("+ raised thresholds", _Plain, declared),
-        Step("+ repair", _Repairing, declared),
-        Step("+ learned ground", Engine, declared),
-        Step("+ a tenth answered", Engine, declared, answered=True),
-    ]
-    steps = [step for step in steps if options.only in step.name]
+    steps = [s for s in steps_of(declared=not options.undeclared) if options.only in s.name]
     found: dict[str, list[Evaluation]] = {step.name: [] for step in steps}
     for folder in options.folders:
         recorded = Recorded.of(folder)
@@ -118,6 +109,18 @@ def main() -> None:
     print(f"{'mean of ' + str(len(options.folders)):24}{HEADER}")
     for name, own in found.items():
         print(row(name, own))
+
+
+def steps_of(*, declared: bool) -> list[Step]:
+    """Each adds one to the one before."""
+    return [
+        Step("similarity alone", _Bare, declared=False),
+        *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
+        Step("+ raised thresholds", _Plain, declared),
+        Step("+ repair", _Repairing, declared),
+        Step("+ learned ground", Engine, declared),
+        Step("+ a tenth answered", Engine, declared, answered=True),
+    ]
 
 
 def replay(recorded: Recorded, step: Step) -> Evaluation:
