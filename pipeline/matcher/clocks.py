@@ -137,6 +137,8 @@ class Clocks:
 
     def between(self, first: str, second: str) -> float:
         """By how many seconds the clock of the second is ahead, as far as it is put right."""
+        if not self.ahead:
+            return 0.0
         return self.ahead.get(second, 0.0) - self.ahead.get(first, 0.0)
 
     def learn_way(self, origin: str, destination: str, gap: float) -> None:
