@@ -48,7 +48,10 @@ def recordings(tmp_path: Path) -> Recordings:
 
 
 def judged(recordings: Recordings, known: Known, now: float) -> None:
-    judge(recordings, recordings.undecided(), known, OPTIONS, BEGIN + now)
+    before = len(recordings.undecided()), len(recordings.kept())
+    kept, deleted = judge(recordings, recordings.undecided(), known, OPTIONS, BEGIN + now)
+    after = len(recordings.undecided()), len(recordings.kept())
+    assert (kept + deleted, kept) == (before[0] - after[0], after[1] - before[1])
 
 
 def test_what_is_around_a_stay_is_kept_at_once(recordings: Recordings) -> None:
@@ -73,7 +76,7 @@ def test_the_store_is_not_waited_for_for_ever(recordings: Recordings) -> None:
 
 def test_what_is_too_old_goes(recordings: Recordings) -> None:
     keep_all(recordings)
-    retire(recordings, OPTIONS, BEGIN + 7 * DAY + 21, 0)
+    assert retire(recordings, OPTIONS, BEGIN + 7 * DAY + 21, 0) == 10
     assert starts(recordings.kept()) == list(range(20, 60, 2))
 
 
@@ -83,16 +86,16 @@ def test_of_what_is_too_much_the_oldest_goes(tmp_path: Path) -> None:
         record(recordings, start, start + 2, 1000)
     keep_all(recordings)
     options = OPTIONS.model_copy(update={"max_gigabytes": 4500 / 1e9})
-    retire(recordings, options, BEGIN + 60, 0)
+    assert retire(recordings, options, BEGIN + 60, 0) == 6
     assert starts(recordings.kept()) == [12, 14, 16, 18]
 
 
 def test_a_disk_that_is_nearly_full_is_left_to_the_others(recordings: Recordings) -> None:
     keep_all(recordings)
     free = shutil.disk_usage(recordings.kept()[0].file.parent).free
-    retire(recordings, OPTIONS, BEGIN + 60, free // 2)
+    assert retire(recordings, OPTIONS, BEGIN + 60, free // 2) == 0
     assert len(recordings.kept()) == 30
-    retire(recordings, OPTIONS, BEGIN + 60, 2 * free)
+    assert retire(recordings, OPTIONS, BEGIN + 60, 2 * free) == 30
     assert recordings.kept() == []
 
 

@@ -40,6 +40,7 @@ from pipeline.inference.shared.region import make_region
 from pipeline.inference.shared.server import MAX_FAILURES, NetworksFailedError, Server, only_one
 from pipeline.inference.suppression import MAX_PERSONS
 from pipeline.records import Detections, FloatArray, Image
+from pipeline.telemetry.metrics import REGISTRY
 from tests.pipeline.bus.samples import wait_for
 
 SHAPES = [(96, 160), (120, 90), (192, 320), (60, 200)]
@@ -80,6 +81,11 @@ class Batching(SharedNetworks):
     def run(self, kind: Kind, requests: Sequence[Image]) -> list[FloatArray]:
         self.together.append((kind, len(requests)))
         return super().run(kind, requests)
+
+
+def counted(name: str) -> float:
+    value = REGISTRY.get_sample_value(f"camtrail_inference_{name}", {"kind": "detect"})
+    return value or 0.0
 
 
 class Running:
@@ -162,6 +168,8 @@ def test_pictures_of_several_cameras_go_together_and_come_back_to_whom_they_belo
     site: config.Site, start: Start
 ) -> None:
     networks = Batching(site)
+    before = [counted(name) for name in ("batch_pictures_sum", "batch_pictures_count")]
+    waited = counted("wait_seconds_count")
     start(networks)
     own = Detector(site.detector)
     images = {name: pictures(8, seed) for seed, name in enumerate(("gate", "hall", "roof"))}
@@ -182,6 +190,9 @@ def test_pictures_of_several_cameras_go_together_and_come_back_to_whom_they_belo
                 for box in result.boxes:  # equal confidences may come in another order
                     assert np.abs(wanted.boxes - box).max(1).min() < 0.05
     assert sum(count for _, count in networks.together) == 24
+    assert counted("batch_pictures_sum") - before[0] == 24
+    assert counted("batch_pictures_count") - before[1] == len(networks.together)
+    assert counted("wait_seconds_count") - waited == 24
     assert max(count for _, count in networks.together) > 1
 
 
@@ -205,6 +216,7 @@ class Failing(Batching):
 
 
 def test_a_cameras_trouble_is_not_its_neighbours(site: config.Site, start: Start) -> None:
+    failures = counted("failures_total")
     start(Failing(site))
     black, image = np.zeros((160, 160, 3), np.uint8), pictures(5)[0]
     never = threading.Event()
@@ -216,6 +228,7 @@ def test_a_cameras_trouble_is_not_its_neighbours(site: config.Site, start: Start
             bad.result(60)
         assert len(good.result(60)) > 0
         assert len(SharedDetector(one).detect([image])[0]) > 0  # and goes on
+    assert counted("failures_total") == failures + 1
 
 
 def test_networks_that_keep_failing_end_the_process(site: config.Site, start: Start) -> None:
