@@ -8,36 +8,35 @@ neighbours, squared distances divided by the largest of their row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from reid_models.distances import FloatArray, find_twins, normalise, squared_euclidean
+from reid_models.distances import FloatArray, normalise, squared_euclidean
 from reid_models.errors import EncoderError
+from reid_models.neighbours import IntArray, nearest, row_blocks
 
-IntArray = npt.NDArray[np.int64]
-_BLOCK = 1 << 24  # distances at once, 64 MB in float32
 _SUMS = 1 << 18  # sums of minima at once, so that they stay in the processor's cache
-_SAMPLED = 8  # of so many columns one bounds what can be among the smallest of a row
 
 
-def jaccard_distance(features: FloatArray, k1: int = 20, k2: int = 6) -> sparse.csr_array:
+def jaccard_distance(
+    features: FloatArray, k1: int = 20, k2: int = 6, device: str | None = None
+) -> sparse.csr_array:
     """The k-reciprocal Jaccard distances below 1; what is not stored is 1.
 
     Args:
         features: (N, D) embeddings; normalised here.
         k1: size of the neighbourhoods, oneself included.
         k2: rows averaged by the local query expansion, oneself included; 1 for none.
+        device: of torch, for the neighbour search; None: numpy. The rest is the processor's.
 
     Returns:
         (N, N), symmetric, values in [0, 1), the zeros of the diagonal stored.
     """
     _check(k1, k2)
-    shared = _overlap(_encoded(normalise(features), k1, k2), len(features))
-    for part in _blocks(shared.nnz, 64):  # in small parts: at once it would be the most of memory
+    shared = _overlap(_encoded(normalise(features), k1, k2, device), len(features))
+    for part in row_blocks(shared.nnz, 64):  # small parts: at once it would be the most of memory
         shared.data[part] = np.maximum(1 - shared.data[part] / (2 - shared.data[part]), 0)
     return shared
 
@@ -61,7 +60,7 @@ def rerank(
     if not 0 <= weight <= 1:
         raise EncoderError(f"weight must be in [0, 1], not {weight}")
     rows = normalise(np.concatenate([query, gallery]))
-    order, largest = _neighbours(rows, min(max(k1 + 1, k2, _half(k1)), len(rows)))
+    order, largest = nearest(rows, min(max(k1 + 1, k2, _half(k1)), len(rows)))
     members = _expanded(order, k1 + 1, _half(k1))
     counts = np.diff(members.indptr)
     weights = np.exp(-_pair_distances(rows, members) / np.repeat(largest, counts))
@@ -70,7 +69,7 @@ def rerank(
     shared = _overlap(encoded, split)[:, split:]
     shared.data *= (1 - weight) / (2 - shared.data)
     result = np.empty((split, len(gallery)), rows.dtype)
-    for part in _blocks(split, len(rows)):
+    for part in row_blocks(split, len(rows)):
         block = squared_euclidean(rows[part], rows[split:]) / largest[part, None]
         block *= weight
         block += 1 - weight
@@ -80,9 +79,9 @@ def rerank(
     return result
 
 
-def _encoded(rows: FloatArray, k1: int, k2: int) -> sparse.csr_array:
+def _encoded(rows: FloatArray, k1: int, k2: int, device: str | None) -> sparse.csr_array:
     """What each row shares with whom: the matrix V, after the local query expansion."""
-    order, _ = _neighbours(rows, min(max(k1, k2, _half(k1)), len(rows)))
+    order, _ = nearest(rows, min(max(k1, k2, _half(k1)), len(rows)), device)
     members = _expanded(order, k1, _half(k1))
     weights = np.exp(-_pair_distances(rows, members))
     return _query_expansion(_with_weights(members, weights), order, k2)
@@ -95,39 +94,6 @@ def _check(k1: int, k2: int) -> None:
 
 def _half(k1: int) -> int:
     return round(k1 / 2) + 1  # halves to even, as published
-
-
-def _neighbours(rows: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
-    """The nearest rows of each row, itself first and ties in order: (N, count); and each row's
-    largest squared distance (N,)."""
-    total, twins = len(rows), find_twins(rows)
-    order = np.empty((total, count), np.int64)
-    largest = np.empty(total, rows.dtype)
-    for part in _blocks(total, total):
-        block = squared_euclidean(rows[part], rows)
-        twins.equalise(block)
-        largest[part] = block.max(axis=1)
-        block[np.arange(len(block)), np.arange(part.start, part.stop)] = -1
-        order[part] = _smallest(block, count)
-    return order, largest
-
-
-def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Rows of a matrix in pieces of `_BLOCK` elements."""
-    step = max(1, _BLOCK // columns)
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
-
-
-def _smallest(block: FloatArray, count: int) -> IntArray:
-    """What a stable sort puts first in each row, without sorting what lies behind it."""
-    sample = block[:, ::_SAMPLED] if count * _SAMPLED <= block.shape[1] else block
-    # The count-th smallest of some is no smaller than that of all, and costs an eighth to find.
-    limit = np.partition(sample, count - 1, axis=1)[:, count - 1, None]
-    result = np.empty((len(block), count), np.int64)
-    for index, candidates in enumerate(block <= limit):
-        found = np.flatnonzero(candidates)  # in order, and all that tie with the last
-        result[index] = found[np.argsort(block[index, found], kind="stable")[:count]]
-    return result
 
 
 def _membership(order: IntArray, count: int) -> sparse.csr_array:

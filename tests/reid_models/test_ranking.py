@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from reid_models import EncoderError, ranking
+from reid_models import EncoderError, neighbours, ranking
 from reid_models.distances import normalise
 from reid_models.ranking import jaccard_distance, rerank
 
@@ -102,7 +102,7 @@ def test_equal_distances_keep_their_order() -> None:
 
 def test_copies_tie_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products of copies differ in the last digit, by where in the matrix they stand."""
-    monkeypatch.setattr(ranking, "_BLOCK", 17 * 40)  # a matrix by itself would be multiplied alike
+    monkeypatch.setattr(neighbours, "BLOCK", 17 * 40)  # a matrix by itself is multiplied alike
     x = features(7, 40, 1, dimension=333).astype(np.float32)
     x[::2] = x.mean(axis=0)  # near to all, and more than there are neighbours
     naive = naive_jaccard(normalise(x).astype(float), 6, 6, 3, False)
@@ -111,7 +111,7 @@ def test_copies_tie_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_blocks_and_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = jaccard_distance(PUBLISHED, 10, 3)
-    monkeypatch.setattr(ranking, "_BLOCK", 250)
+    monkeypatch.setattr(neighbours, "BLOCK", 250)
     assert abs(jaccard_distance(PUBLISHED, 10, 3) - whole).max() < 1e-12
     parts = rerank(PUBLISHED[:20], PUBLISHED[20:], 10, 3)
     monkeypatch.undo()
@@ -129,6 +129,12 @@ def test_more_rows_than_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(dense(found), naive_jaccard(x, 9, 9, 3, False), atol=1e-9)
     whole = found + found.T
     assert abs(whole - 2 * found).max() < 1e-12
+
+
+def test_the_device_changes_nothing() -> None:
+    on_processor = jaccard_distance(PUBLISHED, 10, 3)
+    on_device = jaccard_distance(PUBLISHED, 10, 3, device="cpu")
+    np.testing.assert_allclose(dense(on_device), dense(on_processor), atol=1e-12)
 
 
 def test_arguments_out_of_range() -> None:

@@ -6,14 +6,16 @@ DBSCAN on k-reciprocal Jaccard distances; for comparison k-means.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import Field, model_validator
 from scipy import sparse
 
 from reid_models.ranking import jaccard_distance
+from train.errors import TrainError
 from train.loop import Settings
 from train.unsupervised.tracklets import Tracklets
 
@@ -35,12 +37,25 @@ class ClusteringSettings(Settings):
     kmeans: int | None = Field(default=None, ge=2)
     min_samples: int = Field(ge=2)
     tracklets: bool
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")
     def _one_way(self) -> ClusteringSettings:
         if [self.eps, self.rho, self.kmeans].count(None) != 2:
             raise ValueError("eps, rho, kmeans: one must be a number, the others null")
         return self
+
+    @property
+    def search(self) -> str | None:
+        """The device, as `jaccard_distance` wants it.
+
+        Raises:
+            TrainError: there is no such device.
+        """
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise TrainError("clustering.device=cuda: torch sees no GPU; set it to auto or cpu")
+        return "cuda" if there and self.device != "cpu" else None
 
     @property
     def to_join_more(self) -> str:
@@ -87,10 +102,10 @@ def _clusters(
     if settings.kmeans is not None:
         return settled(_by_k_means(features, settings.kmeans), settings.min_samples)
     if others is None:
-        distances = jaccard_distance(features, settings.k1, settings.k2)
+        distances = jaccard_distance(features, settings.k1, settings.k2, settings.search)
     else:
         together = np.concatenate([features, others])
-        distances = jaccard_distance(together, settings.k1, settings.k2)
+        distances = jaccard_distance(together, settings.k1, settings.k2, settings.search)
         distances = distances[: len(features), : len(features)]
     radius = settings.eps
     if radius is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 
 from reid_models.ranking import jaccard_distance
+from train.errors import TrainError
 from train.unsupervised.clustering import (
     ClusteringSettings,
     cluster,
@@ -151,6 +153,19 @@ def test_what_to_change(changes: dict[str, object], more: str, less: str) -> Non
     chosen = settings(**changes)
     assert chosen.to_join_more.startswith(more)
     assert chosen.to_part_more.startswith(less)
+
+
+def test_where_neighbours_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU where there is one; the clusters are those of the processor."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [settings(device=d).search for d in ("auto", "cuda", "cpu")] == ["cuda", "cuda", None]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [settings(device=d).search for d in ("auto", "cpu")] == [None, None]
+    with pytest.raises(TrainError, match="torch sees no GPU"):
+        pseudo_labels(people(1, 0.3), settings(device="cuda"))
+    wanted = pseudo_labels(people(1, 0.3), settings())
+    monkeypatch.setattr(ClusteringSettings, "search", "cpu")  # torch's search, as on a GPU
+    assert (pseudo_labels(people(1, 0.3), settings()) == wanted).all()
 
 
 def test_numbers_follow_the_first_images() -> None:
