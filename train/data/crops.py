@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +59,8 @@ class Crops(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int | Draw) -> tuple[Tensor, int]:
         if not isinstance(index, Draw):
             return self._get(index)
-        chance = torch.default_generator  # torch.manual_seed would see to the GPUs too: slow
-        before = chance.get_state()
-        try:
-            chance.manual_seed(index.seed)
+        with drawn(index.seed):
             return self._get(index.image)
-        finally:
-            chance.set_state(before)
 
     @property
     def unreadable(self) -> int:
@@ -72,10 +68,10 @@ class Crops(Dataset[tuple[Tensor, int]]):
         return int(self._unreadable.item())
 
     def _get(self, index: int) -> tuple[Tensor, int]:
-        image, index = self._read(index)
+        image, index = self.read(index)
         return self._transform(image), self.labels[index]
 
-    def _read(self, index: int) -> tuple[npt.NDArray[np.uint8], int]:
+    def read(self, index: int) -> tuple[npt.NDArray[np.uint8], int]:
         """The image, or another in its place; with the number of the one that it is."""
         for number in self._candidates(index):
             try:
@@ -97,3 +93,15 @@ class Crops(Dataset[tuple[Tensor, int]]):
         others = [same[i] for i in torch.randperm(len(same)).tolist() if same[i] != index]
         anybody = torch.randint(len(self._samples), (_TRIES,)).tolist()
         yield from [*others, *anybody][:_TRIES]
+
+
+@contextmanager
+def drawn(seed: int) -> Iterator[None]:
+    """What is drawn within from torch's global generator depends on the seed alone."""
+    chance = torch.default_generator  # torch.manual_seed would see to the GPUs too: slow
+    before = chance.get_state()
+    try:
+        chance.manual_seed(seed)
+        yield
+    finally:
+        chance.set_state(before)

@@ -10,11 +10,13 @@ from torch.utils.data import Dataset
 
 from reid_models import InputSpec
 from train.data import Augmentation, Crops, Draw, Sample
+from train.data.crops import drawn
+from train.data.transforms import Transform
 
 
 class Views(Dataset[tuple[Tensor, int]]):
-    """``(image (3 V, H, W), label)``: one image V times, one above the other, each time changed in
-    another way.
+    """``(image (3 V, H, W), label)``: one image, read once, V times, one above the other, each
+    time changed in another way.
 
     Args:
         samples: what to read.
@@ -28,11 +30,14 @@ class Views(Dataset[tuple[Tensor, int]]):
         spec: InputSpec,
         augmentations: Sequence[Augmentation],
     ) -> None:
-        self._views = [Crops(samples, spec, augmentation) for augmentation in augmentations]
+        self._crops = Crops(samples, spec, Augmentation())
+        self._transforms = [Transform(augmentation, spec) for augmentation in augmentations]
 
     def __getitem__(self, index: Draw) -> tuple[Tensor, int]:
-        views = [
-            crops[index._replace(seed=index.seed ^ number)]
-            for number, crops in enumerate(self._views)
-        ]
-        return torch.cat([image for image, _ in views]), views[0][1]
+        with drawn(index.seed):
+            image, place = self._crops.read(index.image)
+        views = []
+        for number, transform in enumerate(self._transforms):
+            with drawn(index.seed ^ number):
+                views.append(transform(image))
+        return torch.cat(views), self._crops.labels[place]
