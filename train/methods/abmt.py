@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -21,6 +22,7 @@ from reid_models import InputSpec
 from reid_models.networks.asymmetric import Asymmetric
 from reid_models.networks.network import Network
 from train.data import Crops, Sample
+from train.errors import TrainError
 from train.loop import Settings
 from train.loop.loop import Loop
 from train.losses import LabelSmoothedCrossEntropy, SoftCrossEntropy, SoftTripletLoss, metric_loss
@@ -65,6 +67,7 @@ class AbmtSettings(UnsupervisedSettings):
     """The keys of ``abmt.yaml``, which says what each means."""
 
     source: str | None
+    source_from: str | None
     pretraining: dict[str, Any]
     label_smoothing: float = Field(ge=0, lt=1)
     lambda_identity: Weight
@@ -77,6 +80,8 @@ class AbmtSettings(UnsupervisedSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> AbmtSettings:
+        if self.source_from is not None and self.source is None:
+            raise ValueError("source_from: name the source that it learnt from, too (source)")
         self.first_step()
         return self
 
@@ -162,7 +167,7 @@ class AbmtMethod(Unsupervised):
 
     def trained_model(self, network: Network) -> nn.Module:
         if self._pretrained is not None:
-            network.load_state_dict(self._pretrained.weights)
+            _fill(network, self._pretrained.weights)
         capacity = len(self.samples) // self._chosen.clustering.min_samples
         return BranchedModel(branched(network), capacity, self._chosen.dropout)
 
@@ -220,13 +225,29 @@ def abmt_after_source(run: Steps) -> Callable[..., AbmtMethod]:
     make = partial(AbmtMethod, judge=judge_of(run))
     if settings.source is None:
         return make
-    return partial(make, pretrained=pretrain(run, settings.source, settings.first_step()))
+    done = Path(settings.source_from) if settings.source_from is not None else None
+    return partial(make, pretrained=pretrain(run, settings.source, settings.first_step(), done))
 
 
 def _branch_loss(settings: BranchLoss | None) -> nn.Module | None:
     if settings is None:
         return None
     return SoftTripletLoss() if isinstance(settings, SoftTripletSettings) else metric_loss(settings)
+
+
+def _fill(network: Network, weights: dict[str, Tensor]) -> None:
+    """Load weights of the source.
+
+    Raises:
+        TrainError: they are of another network, which ``source_from`` can name.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise TrainError(
+            "source_from: that run trained a network of other architecture or arguments; give it "
+            "the same ones, or set source_from=null"
+        ) from None
 
 
 def _total(losses: Sequence[Tensor]) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from reid_models import save_encoder
 from reid_models.networks.asymmetric import Asymmetric
 from reid_models.networks.network import Network
+from reid_models.weights import read_encoder
 from train.data import Sample, open_data
 from train.errors import TrainError
 from train.loop import Batch
@@ -77,19 +78,26 @@ class Pretrained(NamedTuple):
     weights: dict[str, Tensor]
 
 
-def pretrain(run: Steps, name: str, settings: SourceSettings) -> Pretrained:
+def pretrain(
+    run: Steps, name: str, settings: SourceSettings, done: Path | None = None
+) -> Pretrained:
     """Do what is left of the step.
 
     Args:
         run: what all steps are told.
         name: of the source, as for ``--data``.
         settings: of the step.
+        done: a run of abmt whose step is taken instead.
 
     Raises:
         TrainError: the source cannot be opened or learnt from, or the run was begun with other
             settings or another source.
+        EncoderError: ``done`` holds no encoder of the source.
     """
     source = open_data(name)
+    if done is not None:
+        learnt, _ = read_encoder(done / SOURCE_ENCODER)
+        return Pretrained(source.train, learnt.state_dict())
     run.begin()
     run.say(f"step 1 of 2: {len(source.train)} labelled images of {source.name}")
     own = replace(run, identity=run.identity | {"source": source.fingerprint()})

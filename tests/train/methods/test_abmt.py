@@ -194,10 +194,29 @@ def test_adaptation_from_a_source(
         train_encoder("abmt", data, tmp_path / "part", chosen, seed=3, resume=True)
 
 
+def test_a_source_that_another_run_has_learnt_from(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same weights as with a source of its own, which is not learnt from again."""
+    source, data = source_of(tmp_path / "source"), load_folder(market, "m")
+    changes = (f"source={source}", "pictures=0", "epochs=1")
+    first = train_encoder("abmt", data, tmp_path / "first", settings(*changes), seed=3)
+    assert "source: epoch 2/2" in capsys.readouterr().err
+    taken = settings(*changes, f"source_from={tmp_path / 'first'}")
+    second = train_encoder("abmt", data, tmp_path / "second", taken, seed=3)
+    assert "source: epoch" not in capsys.readouterr().err
+    assert [e["losses"] for e in first["epochs"]] == [e["losses"] for e in second["epochs"]]
+    assert same(weights(tmp_path / "first"), weights(tmp_path / "second"))
+    larger = settings(*changes, f"source_from={tmp_path / 'first'}", "arguments.dimension=32")
+    with pytest.raises(TrainError, match="source_from: that run trained a network of other"):
+        train_encoder("abmt", data, tmp_path / "third", larger, seed=3)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ("pretraining.epoch=3", "epoch"),
+        ("source_from=run", "source_from: name the source"),
         ("source=nowhere", "nowhere: no such folder"),
         ("architecture=stripenet", "abmt trains the architecture asymmetric"),
     ],
