@@ -18,7 +18,7 @@ from pipeline.simulate.people import sample_people
 from tests.programs import camtrail, camtrail_train
 
 SITE, OTHERS = 47, 1_000  # seeds: of the cameras and the people collected; of the people after that
-PEOPLE, SECONDS = 24, 120
+COLLECTED, AFTER = (24, 120), (16, 80)  # people, seconds
 SOURCE = "simulated:seed=9301,train_identities=80,test_identities=4,cameras=2,per_camera=4"
 NARROW = ["epochs=10", "warmup_epochs=1", "augmentation.another_camera=0"]
 NARROW += ["augmentation.saturation=0", "augmentation.blur=0"]
@@ -29,9 +29,9 @@ def changes(settings: list[str]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
-def film(folder: Path, encoder: Path) -> Path:
+def film(folder: Path, encoder: Path, people: int, seconds: int) -> Path:
     """A site whose ``site.yaml`` names the encoder."""
-    simulate_site(folder, SiteOptions(seed=SITE, people=PEOPLE, seconds=SECONDS))
+    simulate_site(folder, SiteOptions(seed=SITE, people=people, seconds=seconds))
     path = folder / "site.yaml"
     content: dict[str, Any] = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(content | {"encoder": {"path": str(encoder)}}))
@@ -53,7 +53,7 @@ def test_an_encoder_that_was_retrained_without_labels_follows_other_people_bette
     camtrail_train("baseline", "--data", SOURCE, "--out", narrow, *changes(NARROW))
     encoder = narrow / "encoder.safetensors"
 
-    collected = film(tmp_path / "collected", encoder)
+    collected = film(tmp_path / "collected", encoder, *COLLECTED)
     camtrail("run", collected, "--until-end")
     out = tmp_path / "retrained"
     options = ["--site", collected, "--out", out, *changes(RETRAIN), "--json"]
@@ -62,7 +62,7 @@ def test_an_encoder_that_was_retrained_without_labels_follows_other_people_bette
 
     # the same cameras, other people
     monkeypatch.setattr(site, "sample_people", lambda seed, number: sample_people(OTHERS, number))
-    after = film(tmp_path / "after", encoder)
+    after = film(tmp_path / "after", encoder, *AFTER)
     before = shutil.copytree(after.parent, tmp_path / "before") / after.name
     forced = [] if outcome["better"] else ["--force"]  # so few tracklets seldom say it beyond doubt
     compared = ["--comparison", outcome["comparison"], *forced]
