@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -39,15 +40,16 @@ def results(
     judge: Judge = None,
     page: Page = None,
 ) -> None:
-    """Measure several methods over several seeds, and put the tables on a page.
+    """Measure several methods over several seeds, and put the tables on a page; those of the last
+    two parts are there after each training, as far as they are filled.
 
     camtrail-train results supervised --out runs/results --page train/RESULTS.md
 
     camtrail-train results generative --out runs/results --judge other.safetensors
 
-    camtrail-train results unsupervised --out runs/results
+    camtrail-train results unsupervised --data simulated:seed=9203 --out runs/results
 
-    camtrail-train results gcl --out runs/results
+    camtrail-train results gcl --data simulated:seed=9203 --out runs/results
     """
     from reid_models import load_encoder
     from train.errors import TrainError
@@ -63,16 +65,19 @@ def results(
             "results generative: needs --judge ENCODER, one that is not trained here, and takes "
             "no --set"
         )
-    fixed = {Part.UNSUPERVISED: unsupervised, Part.GCL: gcl}
-    if part in fixed and chosen:
+    growing = {Part.UNSUPERVISED: unsupervised, Part.GCL: gcl}
+    if part in growing and chosen:
         raise TrainError(f"results {part}: takes no --set; its settings are fixed")
     encoder = load_encoder(judge) if judge is not None else None
     opened, command = open_to_measure(data), command_line()
-    if part in fixed:
-        text = fixed[part](opened, out, range(seeds), command)
+    texts: Iterable[str]
+    if part in growing:
+        texts = growing[part](opened, out, range(seeds), command)
     elif encoder is None:
-        text = supervised(opened, out, range(seeds), chosen, command)
+        texts = [supervised(opened, out, range(seeds), chosen, command)]
     else:
-        text = generative(opened, out, range(seeds), command, encoder)
-    put(page or out / "RESULTS.md", text)
+        texts = [generative(opened, out, range(seeds), command, encoder)]
+    text = ""
+    for text in texts:
+        put(page or out / "RESULTS.md", text)
     print(text, end="")

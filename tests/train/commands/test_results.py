@@ -161,8 +161,16 @@ def test_the_part_without_labels(
         "ICE": Training("ice", blind),
         "ABMT": Training("abmt", abmt),
     }
-    assert rows.keys() < unsupervised.TRAININGS.keys()
+    tracked = (*blind, "clustering.tracklets=true")
+    more = {
+        "ABMT, without the source's images": Training("abmt", abmt),
+        "ABMT, FIDI for soft triplets": Training("abmt", (*abmt, "metric_loss.name=fidi")),
+        "ICE, tracklets known": Training("ice", tracked),
+    }
+    assert rows.keys() == unsupervised.TRAININGS.keys()
+    assert more.keys() < unsupervised.MORE.keys()
     monkeypatch.setattr(unsupervised, "TRAININGS", rows)
+    monkeypatch.setattr(unsupervised, "MORE", more)
     monkeypatch.setattr(unsupervised, "BEGINNING", Training("baseline", size))
     monkeypatch.setattr(unsupervised, "SOURCE", f"folder:{market}")
     page = tmp_path / "RESULTS.md"
@@ -174,16 +182,17 @@ def test_the_part_without_labels(
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 0
-    assert capsys.readouterr().err.count("epoch 1/1") == 5  # the second time nothing is trained
+    assert capsys.readouterr().err.count("epoch 1/1") == 8  # a source once, the second time nothing
     text = page.read_text()
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    assert [line[0] for line in lines[1:6]] == [
+    assert [line[0] for line in lines[1:9]] == [
         "source alone, baseline",
         "source alone, ABMT's branches",
         *rows,
+        *more,
     ]
-    assert [line[:2] for line in lines[7:]] == [["ICE", "1"], ["ABMT", "1"]]
-    assert {len(line) for line in lines[7:]} == {8}
+    assert [line[:2] for line in lines[10:]] == [[n, "1"] for n in ("ICE", "ABMT", *more)]
+    assert {len(line) for line in lines[10:]} == {8}
     assert f"From an encoder that learnt from folder:{market}" in text
     assert "(80 % was the aim)" in text
     assert "(10 was the aim)" in text
