@@ -33,7 +33,6 @@ def train_yolo(
     seed: int,
     epochs: int,
     image_size: int,
-    **changes: Any,
 ) -> None:
     """Train, and write the last epoch's weights.
 
@@ -44,7 +43,6 @@ def train_yolo(
         seed: of weights and order.
         epochs: passes over the images.
         image_size: longer side of the network's input in pixels.
-        changes: of ultralytics' settings.
     """
     work = weights.parent / "ultralytics"
     ultralytics = quiet_ultralytics()
@@ -74,7 +72,7 @@ def train_yolo(
         "val": False,
         "plots": False,
     }
-    model.train(**(settings | changes))
+    model.train(**settings)
     last = work / "run" / "weights" / "last.pt"
     _without_traces(last, weights, {"task": model.task, "imgsz": image_size})
     shutil.rmtree(work)

@@ -26,7 +26,8 @@ def structure(
     pose: Annotated[
         Path | None,
         typer.Option(
-            "--pose", help="Weights of a YOLO-pose network; without, the joints of simulated crops."
+            "--pose",
+            help="Of camtrail-train pose, or YOLO-pose; without, the joints of simulated crops.",
         ),
     ] = None,
     height: Annotated[
@@ -37,15 +38,15 @@ def structure(
 ) -> None:
     """Write how the people in the training images stand, seen from eight sides: what gcl needs.
 
-    camtrail-train structure --data crops --pose runs/pose/pose.pt --out maps
+    camtrail-train structure --data crops --pose runs/pose/pose.safetensors --out maps
 
     camtrail-train structure --data simulated --out maps
     """
-    from train.structure.keypoints import PoseModel, found_poses
+    from train.structure.keypoints import found_poses, open_pose
     from train.structure.write import exact_poses, write_structure
 
     opened = open_named(data)
-    model = PoseModel(pose) if pose else None
+    model = open_pose(pose) if pose else None
     posed = found_poses(opened.train, model) if model else exact_poses(opened.train)
     with progress_bar("drawing", len(opened.train)) as progress:
         written = write_structure(posed, out, (height, width), progress)
@@ -59,15 +60,14 @@ def pose(
     out: Out,
     seed: Seed = 0,
     people: Annotated[int, typer.Option("--people", help="To learn from.")] = 200,
-    epochs: Annotated[int, typer.Option("--epochs")] = 30,
-    image_size: Annotated[int, typer.Option("--image-size", help="Pixels.")] = 160,
+    epochs: Annotated[int, typer.Option("--epochs")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Train a YOLO nano pose network on crops of simulated people, for `structure`.
+    """Train a small pose network on crops of simulated people, for `structure`.
 
-    camtrail-train pose --out runs/pose --seed 1 --people 200 --epochs 30
+    camtrail-train pose --out runs/pose --seed 1 --people 200 --epochs 20
     """
-    from train.structure.pose import train_pose
+    from train.structure.pose import POSE, train_pose
 
-    result = train_pose(out, seed, people, epochs, image_size, command=command_line())
-    print_values(result["held_out"], as_json, f"wrote {out / 'pose.pt'}")
+    result = train_pose(out, seed, people, epochs, command_line())
+    print_values(result["held_out"], as_json, f"wrote {out / POSE}")

@@ -1,4 +1,4 @@
-"""From data to maps: simulated crops as they are, others by a pose model."""
+"""From data to maps, of simulated crops, whose joints are known."""
 
 from __future__ import annotations
 
@@ -11,18 +11,14 @@ import numpy as np
 import pytest
 
 from pipeline.simulate import CropOptions, simulate_crops, simulated_crops
-from pipeline.simulate.skeleton import JOINTS
 from train.cli import main
 from train.data import load_folder
 from train.errors import TrainError
 from train.structure.body import draw_turned
 from train.structure.folder import StructureMaps
-from train.structure.keypoints import PoseModel
-from train.structure.pose import _MIRRORED, pose_line, train_pose
 from train.structure.write import Posed, exact_poses, write_structure
 
 OPTIONS = CropOptions(seed=6, train_identities=3, test_identities=1, cameras=2, per_camera=2)
-DETECTOR = Path(__file__).parents[3] / "pipeline" / "weights" / "detector.pt"
 
 
 @pytest.fixture(scope="module")
@@ -102,77 +98,3 @@ def test_other_data_do_not_say(market: Path, tmp_path: Path) -> None:
     np.savez(market / "joints.npz", names=["x"], joints=np.zeros((1, 17, 3)))
     with pytest.raises(TrainError, match=r"joints.npz: says nothing of 0001_c1s1_000000_01.jpg"):
         list(exact_poses(samples))
-
-
-def test_labels_are_shares_of_the_crop() -> None:
-    crop = next(simulated_crops(OPTIONS))
-    height, width = crop.image.shape[:2]
-    words = pose_line(crop).split()
-    assert words[:5] == ["0", "0.5", "0.5", "1", "1"]
-    numbers = np.array(words[5:], float).reshape(17, 3)
-    seen = numbers[:, 2] == 2
-    assert seen.any()
-    expected = crop.joints[seen, :2] / [width, height]
-    np.testing.assert_allclose(numbers[seen, :2], expected, atol=1e-5)
-    assert ((numbers[:, :2] >= 0) & (numbers[:, :2] <= 1)).all()
-
-
-def test_left_becomes_right_in_a_mirror() -> None:
-    assert [JOINTS[place] for place in _MIRRORED[:4]] == ["nose", "right eye", "left eye",
-                                                         "right ear"]  # fmt: skip
-    assert [_MIRRORED[place] for place in _MIRRORED] == list(range(17))
-
-
-def test_a_pose_model_of_our_own(
-    crops: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Too small to be good: it is trained, measured, read again, and asked."""
-    from train.structure import pose
-
-    monkeypatch.setattr(pose, "_CAMERAS", 2)
-    monkeypatch.setattr(pose, "_TESTED", 2)
-    out = tmp_path / "pose"
-    result = train_pose(out, seed=9301, people=8, epochs=1, image_size=64)
-    assert sorted(path.name for path in out.iterdir()) == ["pose.json", "pose.pt"]
-    assert json.loads((out / "pose.json").read_text()) == result
-    assert result["held_out"]["crops"] == 8
-    assert str(tmp_path).encode() not in (out / "pose.pt").read_bytes()
-    found = PoseModel(out / "pose.pt").find([np.full((90, 40, 3), 120, np.uint8)])
-    assert found[0] is None or found[0].shape == (17, 3)
-    capsys.readouterr()
-    command = ["structure", "--data", crops, "--out", tmp_path / "maps", "--pose", out / "pose.pt"]
-    if run(monkeypatch, *command, "--json") == 0:
-        values = json.loads(capsys.readouterr().out)
-        assert values["images"] + values["nobody found"] == 12
-    else:
-        assert "nobody was found in any of the 12 images" in capsys.readouterr().err
-
-
-def test_weights_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="no such file; train a pose model with camtrail-train"):
-        PoseModel(tmp_path / "pose.pt")
-    (tmp_path / "pose.pt").write_bytes(b"no weights")
-    with pytest.raises(TrainError, match="not a network of ultralytics'"):
-        PoseModel(tmp_path / "pose.pt")
-    with pytest.raises(TrainError, match="is for detect, not a pose network of 17 keypoints"):
-        PoseModel(DETECTOR)
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"people": 3}, "at least 4 people"),
-        ({"epochs": 0}, "at least 4 people and 1 epoch"),
-        ({"image_size": 100}, "multiple of 32"),
-    ],
-)
-def test_impossible_requests(tmp_path: Path, changes: dict[str, int], text: str) -> None:
-    arguments = {"seed": 1, "people": 4, "epochs": 1, "image_size": 64, **changes}
-    with pytest.raises(TrainError, match=text):
-        train_pose(tmp_path / "run", **arguments)
-    (tmp_path / "full").write_text("x")
-    with pytest.raises(TrainError, match="not empty"):
-        train_pose(tmp_path, seed=1, people=4, epochs=1, image_size=64)
