@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reid_models import load_encoder
-from train.ablate.rows import Study, Training, trained
+from train.ablate.rows import Study, Trained, Training, trained
 from train.ablate.tables import Plan, Row, Table, growing
 from train.evaluation import embed_data, evaluate
 from train.methods.abmt import AbmtSettings
@@ -106,7 +106,7 @@ def _components(study: Study) -> Iterator[Row]:
 
 def _source(study: Study, name: str, changes: tuple[str, ...], published: tuple[str, str]) -> Row:
     """What the adaptation begins with, on the target."""
-    run = trained(study, Training("abmt", changes))
+    run = _trained(study, changes)
     encoder = load_encoder(run.folder / SOURCE_ENCODER)
     query, gallery = embed_data(encoder, run.data.query), embed_data(encoder, run.data.gallery)
     ranking = evaluate(query, gallery)
@@ -116,5 +116,16 @@ def _source(study: Study, name: str, changes: tuple[str, ...], published: tuple[
 
 def _measured(study: Study, lines: list[_Line]) -> Iterator[Row]:
     for name, changes, published in lines:
-        rates = trained(study, Training("abmt", changes)).rates
+        rates = _trained(study, changes).rates
         yield Row(name, rates, dict(zip(_TASKS, published, strict=True)))
+
+
+def _trained(study: Study, changes: tuple[str, ...]) -> Trained:
+    """With a source, rows of the same branches take from the first of them what it has learnt."""
+    settings = method_settings("abmt", study.settings, study.changes)
+    assert isinstance(settings, AbmtSettings)
+    own = tuple(change for change in changes if change.startswith("arguments."))
+    if settings.source is None or changes == own:
+        return trained(study, Training("abmt", changes))
+    first = trained(study, Training("abmt", own))
+    return trained(study, Training("abmt", (*changes, f"source_from={first.folder}")))

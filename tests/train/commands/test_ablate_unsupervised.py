@@ -101,6 +101,7 @@ def test_abmt(
     assert all(0 < row["measured"]["mAP"] <= 1 for rows in tables.values() for row in rows)
     used = settings(out)
     assert len(used) == 10  # the source's two rows are the first steps of others
+    assert [s["source_from"] for s in used].count(None) == 3  # once for one, two, three branches
     branches = [len(s["arguments"]["branches"]) for s in used]
     assert (branches.count(1), branches.count(3)) == (2, 1)
     # 500 clusters of 16,522 images are fewer than two of 48
