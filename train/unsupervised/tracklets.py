@@ -51,22 +51,31 @@ class Tracklets:
         self.apart = {pair for camera in spans.values() for pair in _overlapping(camera)}
 
     def constrain(self, distances: sparse.csr_array) -> sparse.csr_array:
-        """Sparse distances (N, N) with 0 within a tracklet, and 1 (nothing) between two that
-        cannot be of one person."""
-        size = len(self.of)
+        """Sparse distances (N, N): 0 within a tracklet, 1 (nothing) between two that cannot be of
+        one person, and else the mean over all pairs of images of the two.
+
+        With the distances of single images instead, one pair of images that look alike would join
+        all of two tracklets, and by chains of such pairs soon everybody.
+        """
+        size, count = len(self.of), int(self.of.max()) + 1
         members = sparse.csr_array(
-            (np.ones(size, bool), (np.arange(size), self.of)), (size, self.of.max() + 1)
+            (np.ones(size, distances.dtype), (np.arange(size), self.of)), (size, count)
         )
-        kept = distances.tocoo()
-        low = np.minimum(self.of[kept.row], self.of[kept.col])
-        high = np.maximum(self.of[kept.row], self.of[kept.col])
-        codes = np.array([a * size + b for a, b in self.apart], np.int64)
-        free = (low != high) & ~np.isin(low * size + high, codes)
-        same = (members @ members.T).tocoo()
-        rows = np.concatenate([kept.row[free], same.row])
-        columns = np.concatenate([kept.col[free], same.col])
-        values = np.concatenate([kept.data[free], np.zeros(same.nnz, kept.data.dtype)])
-        return sparse.csr_array((values, (rows, columns)), distances.shape)
+        alike = distances.copy()
+        alike.data = 1 - alike.data
+        sums = (members.T @ alike @ members).tocoo()
+        low, high = np.minimum(sums.row, sums.col), np.maximum(sums.row, sums.col)
+        codes = np.array([a * count + b for a, b in self.apart], np.int64)
+        free = (low != high) & ~np.isin(low.astype(np.int64) * count + high, codes)
+        images = np.bincount(self.of)
+        pairs = images[sums.row[free]] * images[sums.col[free]]
+        same = np.arange(count)
+        values = np.concatenate([sums.data[free] / pairs, np.ones(count)]).astype(distances.dtype)
+        places = (np.append(sums.row[free], same), np.append(sums.col[free], same))
+        means = sparse.csr_array((values, places), (count, count))
+        result = (members @ means @ members.T).tocsr()
+        result.data = np.maximum(1 - result.data, 0)
+        return result
 
     def repair(self, labels: IntArray) -> IntArray:
         """Labels (N,), -1 for none, that keep to the tracklets: a chain of neighbours may have

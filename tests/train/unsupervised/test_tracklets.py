@@ -10,7 +10,7 @@ from scipy import sparse
 
 from train.data import Sample
 from train.errors import TrainError
-from train.unsupervised.clustering import ClusteringSettings, pseudo_labels
+from train.unsupervised.clustering import ClusteringSettings, cluster, pseudo_labels
 from train.unsupervised.tracklets import Tracklets
 
 
@@ -57,8 +57,25 @@ def test_distances() -> None:
     for i in range(9):
         for j in range(9):
             a, b = sorted((tracklets.of[i], tracklets.of[j]))
-            wanted = 0 if a == b else 1 if (a, b) in tracklets.apart else dense[i, j]
-            assert found[i, j] == wanted
+            pairs = [(k, m) for k in range(9) for m in range(9) if tracklets.of[k] == a]
+            values = [dense[k, m] for k, m in pairs if tracklets.of[m] == b]
+            wanted = 0 if a == b else 1 if (a, b) in tracklets.apart else np.mean(values)
+            assert found[i, j] == pytest.approx(wanted, abs=1e-12)
+
+
+def test_one_pair_that_looks_alike_joins_nobody() -> None:
+    """Two tracklets of five images, of which one of each is like the other: single images would
+    join all."""
+    samples = [sample(1 + n // 5, n // 5, float(n)) for n in range(10)]
+    dense = np.ones((10, 10))
+    dense[:5, :5] = dense[5:, 5:] = 0.2
+    dense[4, 5] = dense[5, 4] = 0.3
+    np.fill_diagonal(dense, 0)
+    rows, columns = np.nonzero(dense < 1)
+    given = sparse.csr_array((dense[rows, columns], (rows, columns)), (10, 10))
+    assert set(cluster(given, 0.5, 4).tolist()) == {0}
+    labels = cluster(Tracklets(samples).constrain(given), 0.5, 4)
+    assert labels.tolist() == [0] * 5 + [1] * 5
 
 
 def test_repair() -> None:
