@@ -54,7 +54,7 @@ def _page(runs: Runs, data: DataSet, seeds: Sequence[int], command: str) -> str:
     starts = f"ICE goes on from a baseline that learnt from {SOURCE}; GCL goes on from that ICE."
     return f"""{opening("GCL", first, data, seeds, starts)}\
 Epochs are of the encoder; that of ICE comes before those behind it, and GCL's minutes are without \
-its generator's warm-up. A row of fewer seeds is of the first ones.
+its generator's warm-up. A row of fewer seeds is of those that are done.
 
 {table(["", "seeds", "Rank-1", "mAP", "epochs", "minutes"], _rows(runs))}
 

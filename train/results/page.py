@@ -42,9 +42,9 @@ def cells(texts: Sequence[str]) -> str:
 
 
 def spread(rates: Sequence[float], scale: float = 100, digits: int = 1) -> str:
-    """Mean and standard deviation, in per cent by default."""
-    deviation = statistics.stdev(rates) if len(rates) > 1 else 0.0
-    return f"{scale * statistics.mean(rates):.{digits}f} ± {scale * deviation:.{digits}f}"
+    """Mean and, of several, standard deviation; in per cent by default."""
+    mean = f"{scale * statistics.mean(rates):.{digits}f}"
+    return f"{mean} ± {scale * statistics.stdev(rates):.{digits}f}" if len(rates) > 1 else mean
 
 
 def minutes(seconds: Sequence[float]) -> str:

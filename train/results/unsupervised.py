@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from reid_models import load_encoder
 from train.ablate.rows import Study, Trained, Training, trained
 from train.data import DataSet, open_data
+from train.errors import TrainError
 from train.evaluation import embed_data, evaluate
 from train.files import write_text
 from train.methods.abmt_source import SOURCE_ENCODER
@@ -79,14 +81,21 @@ def unsupervised(data: DataSet, out: Path, seeds: Sequence[int], command: str) -
     """
     begun, tracked = begin(out, command), with_tracklets(data)
     runs: Runs = {}
+    failed: list[str] = []
     for rows in (TRAININGS, MORE):
         for seed in seeds:
             study = Study(data, out, "default", (), seed, command)
             for name, training in rows.items():
                 changes = (*training.changes, *_start(name, training, begun, runs))
                 own = replace(study, data=tracked if name == _TRACKED else data)
-                runs.setdefault(name, []).append(trained(own, replace(training, changes=changes)))
-                yield _page(runs, begun, data, seeds, command)
+                try:
+                    run = trained(own, replace(training, changes=changes))
+                except TrainError as error:  # no clusters, say: the other rows can do without it
+                    print(f"{name}, seed {seed}: {error}", file=sys.stderr, flush=True)
+                    failed.append(f"- {name}, seed {seed}: {error}")
+                else:
+                    runs.setdefault(name, []).append(run)
+                yield _page(runs, failed, begun, data, seeds, command)
 
 
 def begin(out: Path, command: str) -> Trained:
@@ -120,7 +129,15 @@ def _start(name: str, training: Training, begun: Trained, runs: Runs) -> tuple[s
     return (f"source={SOURCE}", f"source_from={first}")
 
 
-def _page(runs: Runs, begun: Trained, data: DataSet, seeds: Sequence[int], command: str) -> str:
+def _page(
+    runs: Runs,
+    failed: Sequence[str],
+    begun: Trained,
+    data: DataSet,
+    seeds: Sequence[int],
+    command: str,
+) -> str:
+    lost = "\nCould not be done:\n\n" + "\n".join(failed) + "\n" if failed else ""
     first = next(iter(runs.values()))[0].record
     starts = f"From an encoder that learnt from {SOURCE}, other people in other cameras."
     return f"""{opening("Methods without labels", first, data, seeds, starts)}\
@@ -128,10 +145,10 @@ The baseline and ICE go on from a baseline of the source; ABMT learns from the s
 in branches, and without the source's images it goes on from what that gave. Tracklets are those \
 of a tracker without mistakes: all images of a person in a camera are known to be of one person. \
 The first two rows are what the others of all seeds begin with, on the target. A row of fewer \
-seeds is of the first ones.
+seeds is of those that are done.
 
 {table(["", "seeds", "Rank-1", "mAP", "epochs", "minutes"], list(_rows(runs, begun, data)))}
-
+{lost}
 {_targets(runs, data)}
 
 Clusters against the {first["train_identities"]} people, of the encoder that an epoch began with, \
@@ -150,8 +167,8 @@ def _rows(runs: Runs, begun: Trained, data: DataSet) -> Iterator[list[str]]:
         yield [name, "1", *(f"{100 * rate:.1f}" for rate in rates), "-", "-"]
     for name, own in runs.items():
         span = minutes([run.record["seconds"]["training"] for run in own])
-        rates = [_Rates(r.record["metrics"]["rank1"], r.record["metrics"]["map"]) for r in own]
-        yield [name, str(len(own)), *_spreads(rates), str(len(own[0].record["epochs"])), span]
+        found = [_Rates(r.record["metrics"]["rank1"], r.record["metrics"]["map"]) for r in own]
+        yield [name, str(len(own)), *_spreads(found), str(len(own[0].record["epochs"])), span]
 
 
 def _before(runs: Runs, data: DataSet) -> _Rates:
