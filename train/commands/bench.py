@@ -31,6 +31,9 @@ def bench(
     market_share: Annotated[
         float, typer.Option("--size", help="Of evaluation, as a share of Market-1501.")
     ] = 1.0,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Batches a round, of unsupervised.")
+    ] = 5,
     as_json: Json = False,
 ) -> None:
     """Time training, embedding, evaluation and re-ranking against the least that each must do.
@@ -39,7 +42,7 @@ def bench(
 
     camtrail-train bench dgnet --settings full
 
-    camtrail-train bench unsupervised --settings paper --set identities_per_batch=16
+    camtrail-train bench unsupervised --settings paper --set identities_per_batch=16 --steps 1
     """
     if part not in _PARTS:
         raise TrainError(f"{part!r} cannot be timed; known are: {', '.join(_PARTS)}")
@@ -47,7 +50,7 @@ def bench(
         _bench_dgnet(settings, changes or [], as_json)
         return
     if part == "unsupervised":
-        _bench_unsupervised(settings, changes or [], as_json)
+        _bench_unsupervised(settings, changes or [], steps, as_json)
         return
     from train.bench.evaluation import measure_evaluation, measure_reranking
     from train.bench.training import measure_embedding, measure_training
@@ -86,20 +89,20 @@ def _bench_dgnet(settings: str, changes: list[str], as_json: bool) -> None:
     )
 
 
-def _bench_unsupervised(settings: str, changes: list[str], as_json: bool) -> None:
+def _bench_unsupervised(settings: str, changes: list[str], steps: int, as_json: bool) -> None:
     from train.bench.unsupervised import METHODS, measure_step
     from train.methods.unsupervised import UnsupervisedSettings
     from train.run import method_settings
 
-    steps = []
+    measured = []
     for method in METHODS:
         chosen = method_settings(method, settings, changes)
         assert isinstance(chosen, UnsupervisedSettings)
         print(f"measuring {method}", file=sys.stderr, flush=True)
-        steps.append(asdict(measure_step(method, chosen)))
+        measured.append(asdict(measure_step(method, chosen, steps)))
     _print_steps(
         "A training step without labels",
-        steps,
+        measured,
         "bare: forward, backward and AdamW of the network with one classifier, its batch ready. "
         "The clustering of an epoch is left out.",
         as_json,
