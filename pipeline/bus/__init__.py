@@ -32,8 +32,10 @@ anything else; they leave the spool when the committed position has passed them.
 order, and *every connection* starts again behind the committed position, because a server that was
 restarted or failed over may have forgotten what it had acknowledged. So there is never a gap before
 a message, a message may come more than once, and the store, which is idempotent, has it once.
-The matcher acknowledges after it has committed. While the stream holds more than `MAX_STREAM`
-messages, workers keep theirs in the spool: a stream is never cut where it is not acknowledged.
+The matcher announces the position after it has committed, and then acknowledges: what is
+acknowledged and not announced has been forgotten, and is sent again. While the stream holds more
+than `MAX_STREAM` messages, workers keep theirs in the spool: a stream is never cut where it is not
+acknowledged.
 An external Redis must run with ``maxmemory-policy noeviction``, as the embedded one does.
 
 The wire format is described in `pipeline.bus.wire`.

@@ -243,16 +243,22 @@ class Publisher:
                 if committed != before or committed >= self._sent:
                     moved = time.monotonic()
                 elif time.monotonic() - moved > _STALL_SECONDS and drained(client, self._keys):
-                    # all is acknowledged, and ours was not among it
-                    log.warning("Redis has forgotten messages; sending again", camera=self.camera)
-                    self._counts.resent.inc()
                     moved = time.monotonic()
-                    with self._changed:
-                        self._sent = committed
+                    # What is acknowledged was announced before: now all that was taken is known.
+                    committed = self._read_committed(client)
+                    if committed < self._sent:
+                        self._send_again(committed)
                 if not sent:
                     self._wait_for_work(health_sent)
         finally:
             client.close()
+
+    def _send_again(self, committed: Position) -> None:
+        """All is acknowledged, and ours was not among it."""
+        log.warning("Redis has forgotten messages; sending again", camera=self.camera)
+        self._counts.resent.inc()
+        with self._changed:
+            self._sent = committed
 
     def _read_committed(self, client: redis.Redis) -> Position:
         with client.pipeline(transaction=True) as pipeline:

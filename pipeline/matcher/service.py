@@ -1,7 +1,7 @@
 """The matcher's process: the bus on one side, the store on the other, the engine between.
 
-What is read is decided on, then written with its decisions in one transaction, then acknowledged
-and announced. A crash at any point leaves the store as it was before the batch or after it; what
+What is read is decided on, then written with its decisions in one transaction, then announced
+and acknowledged. A crash at any point leaves the store as it was before the batch or after it; what
 was not acknowledged comes again and is recognised by its number.
 """
 
@@ -202,8 +202,9 @@ class Service:
             stop.wait(_BLOCK_MS / 1000)
             return False
         if self._take(deliveries, stop):
-            self._consumer.ack([delivery.id for delivery in deliveries])
+            # In this order: a worker takes what is acknowledged and not announced for forgotten.
             self._consumer.announce(self._engine.watermark.positions())
+            self._consumer.ack([delivery.id for delivery in deliveries])
         for request in self._requests.take():
             self._answer(request)
         if time.monotonic() - self._chores_at >= _CHORES_SECONDS:

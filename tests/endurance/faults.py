@@ -19,6 +19,7 @@ from tests.pipeline.bus.samples import wait_for
 
 LASTS = 5.0  # seconds, where it is no death
 _SHIFT = 30.0
+_MEMORY = 2**20  # bytes; all have more already
 _REDIS_SECONDS = 60.0
 
 Inflict = Callable[[World, str], float]
@@ -38,6 +39,7 @@ def all_of(world: World) -> list[Fault]:
     faults = [
         *(Fault(f"{name} killed", _killed(name)) for name in ("matcher", "standby", "inference")),
         *(Fault(f"{name} hung", _hung(name)) for name in ("matcher", "inference")),
+        *(Fault(f"{n} without memory", _no_memory(n)) for n in ("matcher", "inference")),
         Fault("viewer killed", _killed("viewer")),
         Fault("all killed with the supervisor", _everything_killed),
         Fault("Redis killed, failed over", _redis_killed),
@@ -47,7 +49,7 @@ def all_of(world: World) -> list[Fault]:
         Fault("a Sentinel killed", _sentinel_killed),
         Fault("worker killed", _killed(""), local=True),
         Fault("worker hung", _hung(""), local=True),
-        Fault("worker without memory", _no_memory, local=True),
+        Fault("worker without memory", _no_memory(""), local=True),
         Fault("camera cut", _camera_cut, local=True),
         Fault("camera gone", _camera_gone, local=True),
         Fault("camera of another size", _changed("small"), local=True),
@@ -137,14 +139,19 @@ def _restore(world: World, dead: object) -> None:
     assert wait_for(world.redis.whole, _REDIS_SECONDS)
 
 
-def _no_memory(world: World, camera: str) -> float:
-    process = psutil.Process(world.pid(camera))
-    forever = resource.RLIM_INFINITY
-    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2**22, forever))
-    time.sleep(LASTS)
-    with suppress(psutil.NoSuchProcess):
-        process.rlimit(psutil.RLIMIT_AS, (forever, forever))
-    return time.monotonic()
+def _no_memory(process: str) -> Inflict:
+    """The kernel gives it nothing more, as where a limit is reached; some do not survive that."""
+
+    def inflict(world: World, camera: str) -> float:
+        victim = psutil.Process(world.pid(process or camera))
+        forever = resource.RLIM_INFINITY
+        with suppress(psutil.NoSuchProcess):
+            victim.rlimit(psutil.RLIMIT_AS, (_MEMORY, forever))
+            time.sleep(LASTS)
+            victim.rlimit(psutil.RLIMIT_AS, (forever, forever))
+        return time.monotonic()
+
+    return inflict
 
 
 def _camera_cut(world: World, camera: str) -> float:

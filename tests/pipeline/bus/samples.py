@@ -77,8 +77,8 @@ class Store:
             self.bodies.setdefault(position, envelope.body)
             self.positions[envelope.camera] = max(before, position)
         self.deliveries += len(deliveries)
-        self.consumer.ack([delivery.id for delivery in deliveries])
         self.consumer.announce(self.positions)
+        self.consumer.ack([delivery.id for delivery in deliveries])
         return len(deliveries)
 
     def numbers(self, run: str) -> list[int]:

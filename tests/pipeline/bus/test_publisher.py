@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from pipeline.bus import (
     Consumer,
@@ -15,6 +16,7 @@ from pipeline.bus import (
     Publisher,
     WireError,
     connect,
+    drained,
     last_numbers,
     publisher,
 )
@@ -120,6 +122,26 @@ def test_a_server_that_forgets_without_a_word(
     connect(site).flushall()
     drain(store, count, sender.run)
     assert sender.wait_committed(5)
+
+
+def test_a_matcher_that_was_slow_is_not_taken_for_a_server_that_forgets(
+    site: Site, consumer: Consumer, sender: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It commits all at the worst moment: just after it was asked how far it is."""
+    store, asked = Store(consumer), []
+
+    def drained_at_last(client: redis.Redis, keys: Keys) -> bool:
+        asked.append(store.step())
+        return drained(client, keys)
+
+    monkeypatch.setattr(publisher, "drained", drained_at_last)
+    monkeypatch.setattr(publisher, "_STALL_SECONDS", 0.2)
+    count = put(sender, 3)
+    assert sender.wait_committed(10)
+    put(sender, 1, first=4)
+    assert sender.wait_sent(10)
+    assert asked[0] == count
+    assert connect(site).xlen(Keys(site.site).tracklets) == count + 4  # nothing came twice
 
 
 def test_a_server_that_forgets_and_breaks_the_connection(

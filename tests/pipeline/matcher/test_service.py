@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.bus import EmbeddedServer, Keys, Lease, Publisher, connect
+from pipeline.bus import Consumer, EmbeddedServer, Keys, Lease, Publisher, connect
 from pipeline.config import Encoder, Site
 from pipeline.errors import CamtrailError
 from pipeline.matcher.service import Service, make_engine, run_matcher
-from pipeline.records import Envelope, Progress
+from pipeline.records import Envelope, Position, Progress
 from pipeline.store import Store
 from tests.pipeline.matcher.conftest import write_encoder
 from tests.pipeline.matcher.synthetic import engine, scripts
@@ -124,6 +124,40 @@ def test_until_the_end(site: Site, server: EmbeddedServer, encoder: tuple[Path, 
         assert health[b"undecided"] == b"0"
         assert int(health[b"committed"]) == cameras.updates
         assert connect(site).xlen(Keys(site.site).tracklets) == 0
+
+
+def test_what_is_acknowledged_was_announced_before(
+    site: Site,
+    server: EmbeddedServer,
+    encoder: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a worker whose messages are all acknowledged takes them for forgotten."""
+    done: list[tuple[str, int]] = []
+    ack, announce = Consumer.ack, Consumer.announce
+
+    def acknowledges(consumer: Consumer, ids: Sequence[str]) -> None:
+        done.append(("ack", len(ids)))
+        ack(consumer, ids)
+
+    def announces(consumer: Consumer, positions: Mapping[str, Position]) -> None:
+        done.append(("announce", sum(position.number for position in positions.values())))
+        announce(consumer, positions)
+
+    monkeypatch.setattr(Consumer, "ack", acknowledges)
+    monkeypatch.setattr(Consumer, "announce", announces)
+    with ExitStack() as stack:
+        cameras = Cameras(site, encoder[1], stack)
+        for camera in site.cameras:
+            cameras.put(camera)
+        with running(run_matcher, site, until_end=True) as (thread, _):
+            thread.join(PATIENCE)
+    acknowledged = announced = 0
+    for what, count in done:
+        acknowledged += count if what == "ack" else 0
+        announced = max(announced, count if what == "announce" else 0)
+        assert acknowledged <= announced
+    assert acknowledged > 0
 
 
 def test_killed_again_and_again(
