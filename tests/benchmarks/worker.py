@@ -48,6 +48,7 @@ from pipeline.inference.runtimes.pytorch import TorchNetwork
 from pipeline.inference.weights import find_weights
 from pipeline.records import FloatArray, Image
 from pipeline.simulate import SiteOptions, simulate_site
+from pipeline.telemetry import configure
 
 CAMERA = "gate"
 SPINS = "300000"  # what GNU's OpenMP takes where nothing is set
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    configure("worker", level="warning")  # no line of a log among the figures
     with tempfile.TemporaryDirectory() as folder:
         video = options.video or simulated(Path(folder))
         site = config.Site(
