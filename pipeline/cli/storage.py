@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,31 @@ from pipeline.cli.options import DEFAULT_SITE, AsJson, SiteFile, load
 app = typer.Typer()
 store = typer.Typer(help="The database of a site: its version, its size.", no_args_is_help=True)
 app.add_typer(store, name="store")
+
+
+@app.command(epilog="Example: camtrail export site.yaml --out visits --coarsen 5m")
+def export(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; new or empty.")],
+    site: SiteFile = DEFAULT_SITE,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="csv|jsonl", help="How the files are written.")
+    ] = "csv",
+    coarsen: Annotated[
+        str | None, typer.Option(help="Round times down to this: 1m, 15m, 1h, 1d.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only visits since: a date and time, or 30m, 12h, 7d ago."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Write who went where under pseudonyms, for statistics: no names, pictures or embeddings.
+
+    The pseudonyms of each export are its own: nobody can join two of them.
+    """
+    from pipeline.export import export as command
+
+    command(load(site), out, format_, coarsen, since, as_json=json)
 
 
 @store.command(epilog="Example: camtrail store info site.yaml")

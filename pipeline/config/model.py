@@ -17,6 +17,7 @@ from pipeline.config.sections import (
     Notify,
     Recording,
     RedisTls,
+    Retention,
     Spool,
     Strict,
     Topology,
@@ -56,6 +57,7 @@ class Site(Strict):
     floor_plan: Path | None = None
     topology: Topology = Topology()
     matcher: Matcher = Matcher()  # type: ignore[call-arg]
+    retention: Retention = Retention()  # type: ignore[call-arg]
     recording: Recording = Recording()  # type: ignore[call-arg]
     spool: Spool = Spool()  # type: ignore[call-arg]
     viewer: Viewer = Viewer()  # type: ignore[call-arg]

@@ -180,6 +180,13 @@ class Matcher(Strict):
         return value
 
 
+class Retention(Strict):
+    """How long what is stored is kept, by its capture time; None: until it is forgotten."""
+
+    tracklets_days: float | None = Field(None, gt=0, le=36_500)  # with all that belongs to them
+    crops_days: float | None = Field(None, gt=0, le=36_500)
+
+
 class Recording(Strict):
     """Clips of what live cameras showed around the people they saw."""
 

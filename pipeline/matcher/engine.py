@@ -274,6 +274,12 @@ class Engine:
         self._coming = [item for item in self._coming if item[1] not in self._forgotten]
         heapq.heapify(self._coming)
 
+    def expire(self, keys: Iterable[TrackletKey]) -> None:
+        """Tracklets with which it is done are stored no more; `reassign` whose they were."""
+        for key in keys:
+            self._recent.pop(key, None)
+            self.gallery.remove(key)
+
     def drop(self, identity: int) -> None:
         """An identity has no tracklet any more."""
         self._people.drop(identity)

@@ -38,6 +38,7 @@ from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import READY, sole_owner
+from pipeline.matcher.expiry import Expiry
 from pipeline.matcher.ground import Ground
 from pipeline.matcher.index import Index
 from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter, kind_of
@@ -154,6 +155,7 @@ class Service:
         self._consumer = Consumer(client, keys, f"matcher-{os.getpid()}")
         self._requests = Requests(client, keys)
         self._corrections = Corrections(store, engine)
+        self._expiry = Expiry(site.retention, store, engine)
         self._meter = Meter(engine)
         self._spans = BatchSpans(site.site)
         self._ground = Ground(engine.topology)
@@ -293,6 +295,11 @@ class Service:
             and time.monotonic() - self._forgot_at > _FORGET_SECONDS
         ):
             self._forget_messages()  # what has come since of somebody who was still in view
+        try:
+            if self._expiry.step():
+                self._forget_messages()
+        except TROUBLE as error:
+            log.warning("what is too old cannot be deleted yet", error=cause(error))
         self._report("")
 
     def _forget_messages(self) -> None:

@@ -237,18 +237,31 @@ def forget(
         The keys of its tracklets, and the files of their crops, which are still to be deleted.
     """
     own = visits(connection, identity)
-    files: list[str] = []
-    for numbers in _parts(list(own)):
-        files += connection.scalars(select(crops.c.file).where(crops.c.tracklet.in_(numbers))).all()
-        for table in (crops, embeddings, corrections, events, updates):
-            connection.execute(delete(table).where(table.c.tracklet.in_(numbers)))
-        connection.execute(delete(tracklets).where(tracklets.c.id.in_(numbers)))
+    files = delete_tracklets(connection, list(own))
     rows = [visit.key._asdict() for visit in own.values()]
     connection.execute(insert(forgotten), rows)
-    _set(connection, identity, **_NOBODY)
+    clear_identity(connection, identity)
     wipe(connection, identity)
     record(connection, said, Saying.FORGET, identity, tracklets=len(own))
     return [visit.key for visit in own.values()], files
+
+
+def delete_tracklets(connection: Connection, numbers: Sequence[int]) -> list[str]:
+    """Deletes all that is stored of tracklets; gives the files of their crops, which are still to
+    be deleted.
+    """
+    files: list[str] = []
+    for part in _parts(numbers):
+        files += connection.scalars(select(crops.c.file).where(crops.c.tracklet.in_(part))).all()
+        for table in (crops, embeddings, corrections, events, updates):
+            connection.execute(delete(table).where(table.c.tracklet.in_(part)))
+        connection.execute(delete(tracklets).where(tracklets.c.id.in_(part)))
+    return files
+
+
+def clear_identity(connection: Connection, identity: int) -> None:
+    """An identity is nobody any more; its number is not given again."""
+    _set(connection, identity, **_NOBODY)
 
 
 def storable(text: str) -> bool:

@@ -35,6 +35,7 @@ from pipeline.store.overwriting import begin_overwriting, finish_overwriting
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
 from pipeline.store.recordings import Recordings
+from pipeline.store.retention import Expired, expire
 from pipeline.store.rows import (
     Batch,
     Change,
@@ -208,6 +209,29 @@ class Store(Reader):
                 copy.unlink(missing_ok=True)
         overwritten = finish_overwriting(self._engine)
         return keys, overwritten
+
+    def expire(self, tracklets_before: float | None, crops_before: float | None) -> Expired:
+        """Deletes a part of what is too old; see `pipeline.store.retention`. Pictures go first, so
+        that a crash leaves what can be deleted again.
+        """
+        with self._writing() as connection:
+            begin_overwriting(connection)
+            expired, files = expire(connection, tracklets_before, crops_before)
+            for file in files:
+                (self.crops / file).unlink(missing_ok=True)
+        for day in {(self.crops / file).parent for file in files}:
+            with suppress(OSError):  # it holds others
+                day.rmdir()
+                day.parent.rmdir()
+        return expired
+
+    def finish_expiring(self) -> None:
+        """After the last part: what was deleted is overwritten, as far as that holds nobody up, and
+        copies of former versions, which have it as well, go too.
+        """
+        for copy in copies(self._file) if self._file else ():
+            copy.unlink(missing_ok=True)
+        finish_overwriting(self._engine, rewrite=False)
 
     def keep_embeddings(self, fingerprint: str, found: Mapping[int, FloatArray]) -> None:
         """Keeps what another encoder made of the crops of tracklets, by their number."""

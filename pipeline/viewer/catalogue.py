@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Engine, func, select
 
 from pipeline.store.corrections import times_forgotten
+from pipeline.store.retention import times_expired
 from pipeline.store.schema import events, tracklets
 
 REFRESH_SECONDS = 1.0
@@ -192,12 +193,12 @@ class Catalogue:
 
 
 def state(connection: Connection) -> tuple[int, set[int], int]:
-    """The last decision, the tracklets still worked on, and how often somebody was forgotten. What
-    changes after it is read is found by the next look.
+    """The last decision, the tracklets still worked on, and how often somebody was forgotten or
+    something was too old. What changes after it is read is found by the next look.
     """
     event = connection.scalar(select(func.max(events.c.id))) or 0
     still_open = set(connection.scalars(select(tracklets.c.id).where(tracklets.c.open)))
-    return event, still_open, times_forgotten(connection)
+    return event, still_open, times_forgotten(connection) + times_expired(connection)
 
 
 def decided(connection: Connection, after: int) -> set[int]:

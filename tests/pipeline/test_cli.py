@@ -45,6 +45,7 @@ def test_all_commands_are_there() -> None:
         "alive", "audit", "bench", "config", "confirm", "corrections", "crops export", "demo",
         "detector export", "metrics",
         "doctor", "encoder info", "encoder promote", "encoder rollback", "evaluate", "explain",
+        "export",
         "forget",
         "identities", "inference", "init", "matcher", "merge", "notify run", "notify status",
         "notify test", "record", "recorder", "rename", "replay", "run", "show", "simulate", "split",
