@@ -45,7 +45,8 @@ def results(
 
     camtrail-train results supervised --out runs/results --page train/RESULTS.md
 
-    camtrail-train results generative --out runs/results --judge other.safetensors
+    camtrail-train results generative --out runs/results --judge other.safetensors \
+    --data simulated:seed=9400,train_identities=100,test_identities=50
 
     camtrail-train results unsupervised --data simulated:seed=9203 --out runs/results
 

@@ -4,7 +4,7 @@ images."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,31 +22,31 @@ _SIZE = ("height=64", "width=32")
 _BASELINE = "baseline"
 _REAL, _LSRO, _SLSR = "real images alone", "LSRO", "SLSR"
 _LOSSES = ("l1", "l1+mse", "l1+rmse", "l1+cosine")
+_STEPS = ("identities_per_batch=8", "steps=100", "epochs=12", "feed_from=6", "feed_ramp=2")
+_ALIKE = (*_SIZE, "epochs=8", "warmup_epochs=1")  # of 100 identities as many images as _STEPS
 
 DGNET: dict[str, Training] = {
-    _BASELINE: Training("baseline", (*_SIZE, "epochs=6", "warmup_epochs=1"), keeps_checkpoint=True),
+    _BASELINE: Training("baseline", _ALIKE, keeps_checkpoint=True),
     **{
         f"DG-Net, {loss}": Training(
             "dgnet",
-            (
-                "identities_per_batch=8",
-                "steps=100",
-                "epochs=27",
-                "feed_from=12",
-                "feed_ramp=4",
-                f"image_reconstruction={loss}",
-                f"code_reconstruction={loss}",
-            ),
+            (*_STEPS, f"image_reconstruction={loss}", f"code_reconstruction={loss}"),
             keeps_checkpoint=True,
         )
         for loss in _LOSSES
     },
 }
-_SHORT = (*_SIZE, "epochs=6", "features.epochs=6", "dcgan.epochs=15", "warmup_epochs=1")
+_MADE = ("features.epochs=8", "dcgan.epochs=40")
 SLSR: dict[str, Training] = {
-    _REAL: Training("slsr", (*_SHORT, "generated=0", "noise_layer=none")),
-    _LSRO: Training("slsr", (*_SHORT, "generated_labels=uniform", "noise_layer=none")),
-    _SLSR: Training("slsr", (*_SHORT, "generated_labels=sparse", "noise_layer=feature")),
+    _REAL: Training("slsr", (*_ALIKE, "generated=0", "noise_layer=none")),
+    _LSRO: Training(
+        "slsr",
+        (*_ALIKE, *_MADE, "generated=1000", "generated_labels=uniform", "noise_layer=none"),
+    ),
+    _SLSR: Training(
+        "slsr",
+        (*_ALIKE, *_MADE, "generated=1000", "generated_labels=sparse", "noise_layer=feature"),
+    ),
 }
 
 
@@ -57,19 +57,14 @@ def generative(data: DataSet, out: Path, seeds: Sequence[int], command: str, jud
         judge: an encoder that no DG-Net here trained.
         data, out, seeds, command: as of `train.results.supervised.supervised`.
     """
-    studies = [Study(data, out, "default", (), seed, command) for seed in seeds]
     runs: dict[str, list[Trained]] = {name: [] for name in (*DGNET, *SLSR)}
-    for name in DGNET:
-        for place, study in enumerate(studies):
-            runs[name].append(_with_teacher(study, name, runs[_BASELINE][place:]))
-    for study in studies:
-        maker: Trained | None = None
-        for name, training in SLSR.items():
-            if maker is not None:  # the labels of the same images
-                taken = (*training.changes, f"images_from={maker.folder}")
-                training = replace(training, changes=taken)
-            run = trained(study, training)
-            maker = run if (run.folder / "steps").is_dir() else maker
+    for seed in seeds:  # one after the other, so that what stops has whole seeds
+        study = Study(data, out, "default", (), seed, command)
+        for name in DGNET:
+            runs[name].append(_with_teacher(study, name, runs[_BASELINE][-1:]))
+            if name != _BASELINE:
+                _quality(runs[name][-1], judge)
+        for name, run in _labelled(study):
             runs[name].append(run)
     images = [_dgnet_row(name, runs[name], judge) for name in DGNET]
     labels = [_row(name, runs[name]) for name in SLSR]
@@ -95,10 +90,22 @@ LSRO and SLSR learn from the same generated images, with other labels.
 def _with_teacher(study: Study, name: str, baselines: Sequence[Trained]) -> Trained:
     """A training of the first table; the baseline of its seed teaches a DG-Net."""
     training = DGNET[name]
-    if baselines:
+    if name != _BASELINE:
         teacher = f"teacher={baselines[0].folder / ENCODER}"
         training = replace(training, changes=(*training.changes, teacher))
     return trained(study, training)
+
+
+def _labelled(study: Study) -> Iterator[tuple[str, Trained]]:
+    """The trainings of the second table; their labels are of the same generated images."""
+    maker: Trained | None = None
+    for name, training in SLSR.items():
+        if maker is not None:
+            taken = (*training.changes, f"images_from={maker.folder}")
+            training = replace(training, changes=taken)
+        run = trained(study, training)
+        maker = run if (run.folder / "steps").is_dir() else maker
+        yield name, run
 
 
 def _row(name: str, runs: Sequence[Trained]) -> list[str]:
