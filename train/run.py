@@ -22,6 +22,7 @@ from train.data import DataSet, Sample
 from train.errors import TrainError
 from train.evaluation import Features, embed_data, evaluate, recommend
 from train.files import write_text
+from train.generation.report import write_page
 from train.loop import Epoch
 from train.loop.accelerator import make_accelerator
 from train.loop.checkpoint import prepare_folder
@@ -29,7 +30,9 @@ from train.loop.loop import Loop
 from train.loop.record import describe, device_name, versions
 from train.loop.validation import hold_out, with_weights
 from train.methods import kind
+from train.methods.dgnet_features import DGNetSettings
 from train.methods.settings import dump_settings, load_settings
+from train.methods.slsr import SlsrSettings
 from train.methods.steps import Steps
 from train.methods.supervised import EncoderSettings
 from train.methods.unsupervised import ClusteredSettings
@@ -166,6 +169,8 @@ class _Run:
             encoder = load_encoder(self._out / ENCODER, str(self._device))
             clustering = self._settings.clustering
             write_report(self._out / REPORT, result, encoder, self._data.train, clustering)
+        if isinstance(self._settings, DGNetSettings | SlsrSettings):
+            write_page(self._out, result)
         return result
 
     def _save_encoder(self) -> dict[str, Any]:

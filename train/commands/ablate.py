@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,41 +26,69 @@ Out = Annotated[
 ]
 
 
-@ablate.command()
-def fidi(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """FIDI against triplet and contrastive loss: quality, errors of fidelity, alpha, beta, and
+_PLAIN = {
+    "fidi": (
+        "FIDI",
+        """FIDI against triplet and contrastive loss: quality, errors of fidelity, alpha, beta, and
     shares of the training identities; 19 trainings of the method baseline.
 
     camtrail-train ablate fidi --data simulated --out studies/fidi --set epochs=15
-    """
-    from train.ablate.fidi import fidi_tables
-
-    _run("FIDI", fidi_tables, data, out, settings, changes, seed, as_json)
-
-
-@ablate.command()
-def scr(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """SCR's partitions, branches, lambda, pooling over time, and attention; 11 trainings.
+    """,
+    ),
+    "scr": (
+        "SCR",
+        """SCR's partitions, branches, lambda, pooling over time, and attention; 11 trainings.
 
     camtrail-train ablate scr --data market1501:/data/Market-1501 --settings paper --out studies/scr
-    """
-    from train.ablate.scr import scr_tables
+    """,
+    ),
+    "slsr": (
+        "SLSR",
+        """SLSR against learning from real images alone, LSR and LSRO; noise layers; numbers of
+    clusters and of generated images; at most 21 trainings, each with its clusters and DCGANs.
 
-    _run("SCR", scr_tables, data, out, settings, changes, seed, as_json)
+    camtrail-train ablate slsr --data market1501:/data/Market-1501 --settings paper \
+    --out studies/slsr
+    """,
+    ),
+    "abmt": (
+        "ABMT",
+        """ABMT's components, branches and losses; 14 trainings, each with its own source step where
+    a source is set.
+
+    camtrail-train ablate abmt --data simulated --out studies/abmt --set source=simulated:seed=5
+    """,
+    ),
+    "ice": (
+        "ICE",
+        """ICE's negatives, consistency, backbones, distance thresholds and losses, with cameras
+    known and not; 15 trainings, one more for a ResNet that has a form with instance normalisation.
+
+    camtrail-train ablate ice --data market1501:/data/Market-1501 --settings paper --out studies/ice
+    """,
+    ),
+}
+
+
+def _plain(module: str, name: str) -> Callable[..., None]:
+    """The command of a study that takes what all take, and nothing else."""
+
+    def study(
+        data: Data,
+        out: Out,
+        settings: Preset = "default",
+        changes: Changes = None,
+        seed: Seed = 0,
+        as_json: Json = False,
+    ) -> None:
+        tables = getattr(import_module(f"train.ablate.{module}"), f"{module}_tables")
+        _run(name, tables, data, out, settings, changes, seed, as_json)
+
+    return study
+
+
+for _module, (_name, _help) in _PLAIN.items():
+    ablate.command(_module, help=_help)(_plain(_module, _name))
 
 
 @ablate.command()
@@ -112,64 +141,6 @@ def fused_losses(
     chosen = open_judge(load_encoder(judge) if judge else None, inception)
     tables = partial(fused_loss_tables, judge=chosen)
     _run("Reconstruction losses", tables, data, out, settings, changes, seed, as_json)
-
-
-@ablate.command()
-def slsr(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """SLSR against learning from real images alone, LSR and LSRO; noise layers; numbers of
-    clusters and of generated images; at most 21 trainings, each with its clusters and DCGANs.
-
-    camtrail-train ablate slsr --data market1501:/data/Market-1501 --settings paper \
-    --out studies/slsr
-    """
-    from train.ablate.slsr import slsr_tables
-
-    _run("SLSR", slsr_tables, data, out, settings, changes, seed, as_json)
-
-
-@ablate.command()
-def abmt(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """ABMT's components, branches and losses; 14 trainings, each with its own source step where
-    a source is set.
-
-    camtrail-train ablate abmt --data simulated --out studies/abmt --set source=simulated:seed=5
-    """
-    from train.ablate.abmt import abmt_tables
-
-    _run("ABMT", abmt_tables, data, out, settings, changes, seed, as_json)
-
-
-@ablate.command()
-def ice(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """ICE's negatives, consistency, backbones, distance thresholds and losses, with cameras known
-    and not; 15 trainings, one more for a ResNet that has a form with instance normalisation.
-
-    camtrail-train ablate ice --data market1501:/data/Market-1501 --settings paper --out studies/ice
-    """
-    from train.ablate.ice import ice_tables
-
-    _run("ICE", ice_tables, data, out, settings, changes, seed, as_json)
 
 
 @ablate.command()

@@ -59,6 +59,8 @@ class DCGANMethod(Method):
         seed: of the batches; weights and noise take torch's global generator.
     """
 
+    lower = "batch, width or size"
+
     def __init__(self, settings: DCGANSettings, samples: Sequence[Sample], seed: int) -> None:
         spec = InputSpec(
             height=settings.size, width=settings.size, mean=(_MIDDLE,) * 3, std=(_MIDDLE,) * 3

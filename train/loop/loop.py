@@ -115,9 +115,7 @@ class Loop:
             losses = self._train()
         except torch.OutOfMemoryError:
             raise TrainError(
-                f"out of GPU memory in epoch {number}: lower identities_per_batch or "
-                "images_per_identity (accumulation makes up for it), or height and width; or set "
-                "gradient_checkpointing=true"
+                f"out of GPU memory in epoch {number}: lower {self.method.lower}"
             ) from None
         validation = self._look() if self._is_looked_at(number) else {}
         seconds = time.monotonic() - start

@@ -87,12 +87,17 @@ class Method(ABC):
         updates: what happens with each batch, in this order.
         network: what becomes the encoder; a part of ``models``.
         description: of the encoder, without its figures.
+        lower: what to lower where memory is short, for messages.
     """
 
     models: dict[str, nn.Module]
     updates: list[Update]
     network: nn.Module
     description: Description
+    lower = (
+        "identities_per_batch or images_per_identity (accumulation makes up for it), or height "
+        "and width; or set gradient_checkpointing=true"
+    )
 
     @abstractmethod
     def source(self, epoch: int) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,11 @@ def test_learns_and_writes_what_it_promises(data: DataSet, teacher: Path, tmp_pa
     names = {"grid", "reconstruction", "swap", "appearance_steps", "structure_steps"}
     pictures = {path.name for path in (out / "pictures").iterdir()}
     assert pictures == {f"epoch_{e:04}_{n}.png" for e in (3, 4) for n in names}
+    page = (out / "report.html").read_text()
+    assert page.count("<img ") == len(names)
+    grid = base64.b64encode((out / "pictures" / "epoch_0004_grid.png").read_bytes()).decode()
+    assert f'src="data:image/png;base64,{grid}" alt="grid, epoch 4"' in page
+    assert "What the generator and the discriminator lose to each other" in page
 
 
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(data: DataSet, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from reid_models import build, load_encoder
+from reid_models.generators.dcgan import DCGANGenerator
 from tests.train.methods.small import SMALL
 from train.data import Draw, Sample, load_folder
 from train.errors import TrainError
@@ -165,6 +167,10 @@ def test_all_three_steps(market: Path, tmp_path: Path, capsys: pytest.CaptureFix
     ]
     assert all(q["frechet_distance"] > 0 for q in quality)
     assert (out / "steps" / "dcgan-2" / "pictures" / "epoch_0002_samples.png").is_file()
+    page = (out / "report.html").read_text()
+    assert [f"dcgan-{n}, samples, epoch 2" in page for n in (1, 2, 3)] == [True, True, False]
+    assert f"{found['silhouettes']['2']:.4f} for 2" in page
+    assert f"<td>{quality[1]['frechet_distance']}</td>" in page
     assert result["epochs"][-1]["losses"].keys() == {"loss", "identity", "generated", "accuracy"}
     encoder = load_encoder(out / "encoder.safetensors", "cpu")
     assert encoder.dimension == 32
@@ -259,6 +265,18 @@ def test_too_few_images_for_the_clusters(
 def test_a_dcgan_that_diverges_is_named(market: Path, tmp_path: Path) -> None:
     chosen = settings("features.epochs=1", "dcgan.learning_rate=1e30", "dcgan.collapse=null")
     with pytest.raises(TrainError, match=r"cluster-1, settings of dcgan: the loss is no longer a"):
+        train_encoder("slsr", load_folder(market, "m"), tmp_path / "run", chosen)
+
+
+def test_a_dcgan_for_which_the_gpu_is_too_small(
+    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: DCGANGenerator, noise: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 PiB")
+
+    monkeypatch.setattr(DCGANGenerator, "forward", full)
+    chosen = settings("features.epochs=1")
+    with pytest.raises(TrainError, match=r"settings of dcgan: out of GPU memory.*: lower batch"):
         train_encoder("slsr", load_folder(market, "m"), tmp_path / "run", chosen)
 
 
