@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reid_models.generators.layers import convolution, leaky
+from reid_models.generators.layers import convolution, initialise, leaky
 
 _BLOCKS = 4
 _HIDDEN = 16  # x width: of the layers between the appearance code and the norms' parameters
@@ -40,9 +40,11 @@ class Decoder(nn.Module):
         self.conv1 = _normed(channels, 4 * width, 5)
         self.up2 = nn.Upsample(scale_factor=2)
         self.conv2 = _normed(4 * width, 2 * width, 5)
-        self.conv3 = _normed(2 * width, 2 * width, 3)
-        self.conv4 = _normed(2 * width, 2 * width, 3)
+        # Without norms: with them no image could be darker than another, or have less contrast.
+        self.conv3 = nn.Sequential(convolution(2 * width, 2 * width, 3), leaky())
+        self.conv4 = nn.Sequential(convolution(2 * width, 2 * width, 3), leaky())
         self.conv5 = convolution(2 * width, 3, 1)
+        self.apply(initialise)
 
     def forward(self, appearance: Tensor, structure: Tensor) -> Tensor:
         """Codes (N, C, parts, 1) and (N, 8 x width, h, w) to images (N, 3, 4 h, 4 w)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
@@ -27,6 +27,18 @@ def convolution(
 def leaky() -> nn.LeakyReLU:
     """The non-linearity of all of them."""
     return nn.LeakyReLU(_SLOPE)
+
+
+def initialise(module: nn.Module) -> None:
+    """He et al., "Delving Deep into Rectifiers" (2015): what goes through keeps its spread.
+
+    With torch's own start it shrinks in every layer, and the appearance code, which passes three
+    before it sets an adaptive norm, has next to no say in an image at first: a generator learns
+    to guess colours from the structure, and goes on to do so.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, _SLOPE)
+        nn.init.zeros_(cast(Tensor, module.bias))
 
 
 class Residual(nn.Module):

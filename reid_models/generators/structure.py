@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from reid_models.generators.layers import Residual, convolution, leaky
+from reid_models.generators.layers import Residual, convolution, initialise, leaky
 
 _DILATIONS = (6, 12, 18)  # of Chen et al., "DeepLab" (2017); table 6 names none
 
@@ -30,6 +30,7 @@ class StructureEncoder(nn.Module):
         self.aspp = _Pyramid(4 * width, 2 * width) if aspp else nn.Identity()
         self.conv5 = _normed((8 if aspp else 4) * width, 8 * width, 1)
         self.channels = 8 * width
+        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.conv4(self.conv3(self.conv2(self.conv1(images))))
