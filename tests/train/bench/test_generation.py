@@ -23,7 +23,6 @@ def bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
 def test_a_step_against_its_networks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(generation, "_STEPS", 1)
     monkeypatch.setattr(generation, "_ROUNDS", 1)
     changes = [part for change in SMALL for part in ("--set", change)]
     assert bench(monkeypatch, "dgnet", *changes, "--json") == 0
