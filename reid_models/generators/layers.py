@@ -33,8 +33,7 @@ def initialise(module: nn.Module) -> None:
     """He et al., "Delving Deep into Rectifiers" (2015): what goes through keeps its spread.
 
     With torch's own start it shrinks in every layer, and the appearance code, which passes three
-    before it sets an adaptive norm, has next to no say in an image at first: a generator learns
-    to guess colours from the structure, and goes on to do so.
+    before it sets an adaptive norm, has next to no say in an image at first.
     """
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, _SLOPE)

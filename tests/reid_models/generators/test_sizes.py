@@ -148,8 +148,7 @@ def test_the_appearance_code_decides_scale_and_shift() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_appearance_has_a_say_from_the_start(seed: int) -> None:
-    """Else a generator learns to guess colours from the structure. Of the spread of images of all
-    pairs of codes it was 2 to 4 % with torch's own start."""
+    """Of the spread of the images of all pairs of codes; with torch's own start 2 to 4 %."""
     torch.manual_seed(seed)
     structure, decoder = StructureEncoder(4), Decoder(160 * 4, 4)
     codes, grey = 2 * torch.rand(8, 160, 4, 1), 2 * torch.rand(8, 1, 8, 4) - 1
