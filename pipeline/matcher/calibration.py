@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -25,6 +26,8 @@ ENOUGH = 50  # ... until there are so many pairs
 OTHERS_ABOVE_ACCEPT = 0.02  # share of the pairs of two people
 OTHERS_ABOVE_NEW = 0.10
 RAISED_ABOVE_NEW = 0.05  # where the file recommends thresholds
+RECOMMENDED_FOR = 1e-4, 1e-2  # shares of the pairs of two people above `accept` and `new`
+_MOST_COMMON = 0.8  # mean similarity of two people, should the file's thresholds be others
 FEW, MANY = 12, 150  # people; of fewer or more it was not measured
 CROWD = 0.2  # bands between the two thresholds, for e times as many people
 _MOST_RAISED = 2.0  # bands between the two thresholds, should what is thought certain be wrong
@@ -54,12 +57,17 @@ class Calibration:
 
     def learn(self, one: Tracklet, other: Tracklet) -> None:
         """From two tracklets of different people."""
-        if one.embedding is None or other.embedding is None:
+        if one.whitened is None or other.whitened is None:
             return
         if self._counts.sum() >= _MEMORY:
             self._counts *= 1 - 1 / _MEMORY
-        place = int((float(one.embedding @ other.embedding) + 1) / 2 * _BINS)
+        place = int((float(one.whitened @ other.whitened) + 1) / 2 * _BINS)
         self._counts[min(max(place, 0), _BINS - 1)] += 1
+
+    def begin_anew(self, recommended: Thresholds | None) -> None:
+        """Embeddings are compared in another way from now on."""
+        self._counts[:] = 0
+        self._recommended = recommended
 
     @property
     def thresholds(self) -> Thresholds:
@@ -102,6 +110,19 @@ class Calibration:
         below = np.cumsum(self._counts + left * _before())
         edges = np.linspace(-1, 1, _BINS + 1)[1:]
         return float(np.interp(share * below[-1], below, edges))
+
+
+def centred(recommended: Thresholds) -> Thresholds:
+    """Thresholds for embeddings off which their common mean was taken, from those for embeddings as
+    they come: the mean similarity of two people, and the square of that mean's length, follows from
+    the shares of others above the two, which an encoder's file is written for.
+    """
+    band = recommended.accept - recommended.new
+    z_accept, z_new = (NormalDist().inv_cdf(1 - share) for share in RECOMMENDED_FOR)
+    mean = recommended.new - z_new * band / (z_accept - z_new)
+    mean = min(max(mean, 0.0), _MOST_COMMON)
+    accept, new = ((t - mean) / (1 - mean) for t in (recommended.accept, recommended.new))
+    return replace(recommended, accept=accept, new=new)
 
 
 def _before() -> np.ndarray[tuple[int], np.dtype[np.float64]]:

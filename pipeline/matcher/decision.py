@@ -126,7 +126,7 @@ class Options:
         self._floor = site.thresholds.new - (MOST_FOR if site.topology.has_transit else 0)
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
         self._row = {t.key: row for row, t in enumerate(ready)}
-        self._embeddings = np.array([t.embedding for t in ready], np.float32)
+        self._embeddings = np.array([t.whitened for t in ready], np.float32)
         self._rate_broken_off(ready)
         left = self._search(ready, NEAREST)
         self._search(left, MOST)

@@ -17,10 +17,10 @@ from dataclasses import replace
 from itertools import islice
 
 from pipeline.config import Matcher
-from pipeline.matcher.calibration import Calibration
 from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.index import Index
+from pipeline.matcher.likeness import Likeness
 from pipeline.matcher.observation import observe
 from pipeline.matcher.people import Evidence, People
 from pipeline.matcher.presence import (
@@ -29,8 +29,6 @@ from pipeline.matcher.presence import (
     Standing,
     Timeline,
     Visit,
-    beside,
-    standing,
 )
 from pipeline.matcher.repair import MOST, REPAIR_SECONDS, find_repairs, look_back, regroup
 from pipeline.matcher.scoring import Thresholds
@@ -87,10 +85,7 @@ class Engine:
         runs: Iterable[RunState] = (),
         index: Index | None = None,
     ) -> None:
-        self._patience, self._forget_after = config.patience, config.forget_after
-        self._recommended = thresholds
-        self._fixed = config.accept is not None and config.new is not None
-        self._calibrate("")
+        self._forget_after = config.forget_after
         self.topology = topology
         self.topology.clocks.tolerance = config.clock_tolerance
         self.fingerprint = fingerprint
@@ -103,9 +98,10 @@ class Engine:
         self._coming: list[tuple[float, TrackletKey, int, Received]] = []  # heap
         self._tick: int | None = None
         self._dimension = 0
-        self._learned = self._observed = False  # since the last outcome
+        self._observed = False  # since the last outcome
         self._forgotten: set[TrackletKey] = set()
         gallery = Gallery(config.prototypes, config.exact_up_to, index)
+        self._likeness = Likeness(config, thresholds, gallery)
         self._people = People(gallery, config.max_identities, config.max_prototypes)
 
     @classmethod
@@ -139,6 +135,11 @@ class Engine:
         return self._people.timelines
 
     @property
+    def thresholds(self) -> Thresholds:
+        """Of the decision, as they stand."""
+        return self._likeness.thresholds
+
+    @property
     def now(self) -> float:
         """The event time up to which it has decided; -inf at first."""
         return -math.inf if self._tick is None else self._tick * TICK
@@ -158,7 +159,7 @@ class Engine:
     @property
     def recommended(self) -> Mapping[str, float]:
         """The thresholds of the encoder's file, where it has any."""
-        found = self._recommended
+        found = self._likeness.recommended
         return {} if found is None else {"accept": found.accept, "new": found.new}
 
     def began(self, key: TrackletKey) -> float | None:
@@ -212,11 +213,10 @@ class Engine:
         """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
-        if self._learned:
-            outcome.calibration = self._calibration.state
+        outcome.calibration, outcome.whitening = self._likeness.take_state()
         if self._observed:
             outcome.topology = self.topology.state
-        self._learned = self._observed = False
+            self._observed = False
         return outcome
 
     def settle(self, choice: Choice) -> int:
@@ -273,6 +273,7 @@ class Engine:
                 del known[key]
         self._coming = [item for item in self._coming if item[1] not in self._forgotten]
         heapq.heapify(self._coming)
+        self._likeness.forget(self._known())
 
     def expire(self, keys: Iterable[TrackletKey]) -> None:
         """Tracklets with which it is done are stored no more; `reassign` whose they were."""
@@ -292,14 +293,8 @@ class Engine:
                 seen[t.key.camera].append((t.visit.end, t.assignment.identity))
         return seen
 
-    def _calibrate(self, state: str) -> None:
-        self._calibration = Calibration(self._patience, state, self._recommended)
-        self.thresholds = self._calibration.thresholds
-        if self._fixed and self._recommended is not None:
-            self.thresholds = self._recommended
-
     def _resume(self, snapshot: Snapshot) -> None:
-        self._calibrate(snapshot.calibration)
+        self._likeness.resume(snapshot.calibration, snapshot.whitening)
         self.topology.resume(snapshot.topology)
         self._forgotten = set(snapshot.forgotten)
         if math.isfinite(snapshot.tick):
@@ -320,6 +315,7 @@ class Engine:
             self._people.see(seen.identity, visit)
             self._people.prune([seen.identity], horizon)
         self._people.make_room()
+        self._likeness.settle(len(self.timelines))
 
     def _resume_tracklet(self, stored: StoredTracklet) -> None:
         for received in stored.updates:
@@ -344,6 +340,7 @@ class Engine:
         for received in stored.updates:
             tracklet.apply(received.update, received.known_at)
         tracklet.visit.ended = True
+        self._likeness.prepare([tracklet])
         tracklet.assignment, tracklet.said = stored.assignment, stored.said
         self._recent[tracklet.key] = tracklet
 
@@ -392,6 +389,7 @@ class Engine:
         undecided = [t for t in self._tracklets.values() if t.assignment is None]
         decide(self, [t for t in undecided if t.decidable(self.now)], self.now)
         if before < self.now // REPAIR_SECONDS * REPAIR_SECONDS:
+            self._whiten(due=before < sweep)
             self._repair()
             self._observe(before)
         self._let_go()
@@ -399,26 +397,12 @@ class Engine:
             self._people.outcome.lists = lists
 
     def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
-        """That those who are in view together are others, once enough is seen of both.
+        self._likeness.learn(begun, grown, self.topology)
+        self._likeness.settle(len(self.timelines))
 
-        Args:
-            begun: those of whom enough was seen before this tick.
-            grown: those who went on in it, and of whom enough is seen now.
-        """
-        if self._fixed:
-            return
-        known = list(begun)
-        for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
-            for other in known:
-                # Two views may overlap though nobody said so, and two boxes be on one person.
-                certain = self._recommended is None or beside(tracklet.visit, other.visit)
-                certain &= not tracklet.said_with(other)
-                apart = standing(tracklet.visit, other.visit, self.topology)
-                if certain and apart is Standing.IMPOSSIBLE:
-                    self._calibration.learn(tracklet, other)
-                    self._learned = True
-            known.append(tracklet)
-        self.thresholds = self._calibration.among(len(self.timelines))
+    def _whiten(self, *, due: bool) -> None:
+        self._likeness.learn_anew(self._known(), self.timelines, self.topology, due=due)
+        self._likeness.settle(len(self.timelines))
 
     def _apply_coming(self) -> list[Tracklet]:
         """Takes over what is known by now; the tracklets that it changed."""
@@ -437,6 +421,7 @@ class Engine:
             tracklet = self._recent.pop(update.key, None) or Tracklet.of(update)
             self._tracklets[update.key] = tracklet
         tracklet.apply(update, received.known_at)
+        self._likeness.prepare([tracklet])
         return tracklet
 
     def _renew(self, tracklet: Tracklet) -> None:
@@ -457,8 +442,7 @@ class Engine:
 
     def _repair(self) -> None:
         """Groups the newest tracklets anew, and moves those that belong elsewhere."""
-        known = (*self._recent.values(), *self._tracklets.values())
-        decided = [t for t in known if t.assignment is not None and t.embedding is not None]
+        decided = [t for t in self._known() if t.assignment is not None and t.embedding is not None]
         newest = sorted(decided, key=_by_end)[-MOST:]
         movable = (t for t in newest if self._people.has(t) and not t.said)
         those = sorted(movable, key=lambda t: t.order)
@@ -472,14 +456,17 @@ class Engine:
         one.
         """
         first, last = ((t // REPAIR_SECONDS - 1) * REPAIR_SECONDS for t in (before, self.now))
-        known = (*self._recent.values(), *self._tracklets.values())
-        decided = [t for t in known if t.assignment is not None]
+        decided = [t for t in self._known() if t.assignment is not None]
         new = [t for t in decided if t.visit.ended and first < t.visit.end <= last]
         if new:
             new.sort(key=lambda t: t.order)
             observe(self.topology, decided, new, self.thresholds)
             self.topology.clocks.settle()
             self._observed = True
+
+    def _known(self) -> list[Tracklet]:
+        """All tracklets at hand, also closed ones that may still be repaired."""
+        return [*self._recent.values(), *self._tracklets.values()]
 
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""

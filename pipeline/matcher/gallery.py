@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from pipeline.matcher.index import Exact, Index, Lists
+from pipeline.matcher.index import Exact, Index, Lists, Rows
+from pipeline.matcher.whitening import Whitening
 from pipeline.records import FloatArray, TrackletKey
 
 GROWN = 4  # times as many prototypes as the lists were made of: then they are made anew
+
+_LAST = 8  # that the index found: where one of them is alike enough, others may be
+_SLACK = 0.3  # by which the index may hold somebody less alike than the gallery
 
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
@@ -24,11 +28,16 @@ _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the 
 class Gallery:
     """Prototypes of identities. One owner thread.
 
+    Queries come as `Whitening.apply` makes them. The index holds the embeddings as they came.
+
     Args:
         per_camera: how many prototypes an identity has for each camera, at most.
         exact_up_to: prototypes up to which every one is compared with a query.
         index: that holds the embeddings and is searched, however many there are; None: one in
             memory, sorted into lists beyond ``exact_up_to``.
+
+    Attributes:
+        whitening: by which embeddings are compared.
     """
 
     def __init__(
@@ -42,6 +51,7 @@ class Gallery:
         self._weights: list[float] = []  # of the rows
         self._rows: dict[TrackletKey, int] = {}
         self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
+        self.whitening = Whitening()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -84,7 +94,7 @@ class Gallery:
         if len(self) <= self._most:
             return ""
         order = [self._rows[key] for key in sorted(self._rows)]
-        lists = Lists.learn(self._index, order, floor)
+        lists = Lists.learn(self._index, order, self._floor(floor), self._trials)
         self._index, self._most = lists, GROWN * len(self)
         return lists.state
 
@@ -153,22 +163,30 @@ class Gallery:
         """
         if not self._keys or not len(queries):
             return [([], False) for _ in queries]
-        similarities, rows = self._index.search(queries, min(nearest, len(self._keys)), floor)
-        within = (similarities >= floor).sum(axis=1)
-        most = nearest if nearest < len(self._keys) else -1
-        return [
-            (list(dict.fromkeys(self._owners[row] for row in near[:count])), count == most)
-            for near, count in zip(rows.tolist(), within.tolist(), strict=True)
-        ]
+        most = min(nearest, len(self._keys))
+        asked = self.whitening.ask(queries)
+        similarities, rows = self._index.search(asked, most, self._floor(floor))
+        last = _LAST if self.whitening.known else 1
+        found = []
+        for query, alike, near in zip(queries, similarities, rows, strict=True):
+            if self.whitening.known:
+                alike, near = self._look_closely(query, near)
+            within = alike >= floor
+            more = most < len(self._keys) and bool(within[-last:].any())
+            order = np.argsort(-alike[within], kind="stable")
+            owners = (self._owners[row] for row in near[within][order].tolist())
+            found.append((list(dict.fromkeys(owners)), more))
+        return found
 
     def similarity(self, identity: int, queries: FloatArray) -> FloatArray:
         """How alike an identity is to each query (n, D): (n,), -1 if it has no prototype."""
         keys = self._by_identity.get(identity)
         if not keys:
             return np.full(len(queries), -1.0, np.float32)
+        own = self.whitening.apply(self._embeddings(keys), [key.camera for key in keys])
         if len(keys) == 1:
-            return np.asarray(queries @ self._embeddings(keys)[0])
-        products = queries @ self._embeddings(keys).T
+            return np.asarray(queries @ own[0])
+        products = queries @ own.T
         products.sort(axis=1)
         return np.asarray(_BEST_SHARE * products[:, -1] + (1 - _BEST_SHARE) * products[:, -2])
 
@@ -176,6 +194,16 @@ class Gallery:
         """Those of an identity (D,), by tracklet."""
         keys = sorted(self._by_identity.get(identity, ()))
         return dict(zip(keys, self._embeddings(keys), strict=True)) if keys else {}
+
+    def _look_closely(self, query: FloatArray, rows: Rows) -> tuple[FloatArray, Rows]:
+        """The similarities of a query (D,) to prototypes that the index found, and their rows."""
+        rows = rows[rows >= 0]
+        cameras = [self._keys[row].camera for row in rows.tolist()]
+        return self.whitening.apply(self._index.rows(rows.tolist()), cameras) @ query, rows
+
+    def _floor(self, similarity: float) -> float:
+        """For the index: it knows no cameras, so what it finds is only about as alike."""
+        return similarity - _SLACK if self.whitening.known else similarity
 
     def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
         return self._index.rows([self._rows[key] for key in keys])
@@ -189,6 +217,11 @@ class Gallery:
         self._weights.append(quality)
         self._by_identity[identity].append(key)
         self._index.append(embedding)
+
+    def _trials(self, rows: Sequence[int]) -> FloatArray:
+        """What tracklets like these prototypes would ask the index for."""
+        cameras = [self._keys[row].camera for row in rows]
+        return self.whitening.ask(self.whitening.apply(self._index.rows(rows), cameras))
 
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import faiss
@@ -142,13 +142,20 @@ class Lists:
         self._found = self._there = 0  # of what was checked
 
     @classmethod
-    def learn(cls, former: Index, order: Sequence[int], floor: float) -> Lists:
+    def learn(
+        cls,
+        former: Index,
+        order: Sequence[int],
+        floor: float,
+        trials: Callable[[Sequence[int]], FloatArray] | None = None,
+    ) -> Lists:
         """Sorts all embeddings of another index anew. The same embeddings in the same order give
         the same lists.
 
         Args:
             order: its rows in an order that does not depend on how they came there.
             floor: the similarity from which on embeddings must be found.
+            trials: what is asked for embeddings like those of rows; None: these themselves.
         """
         rng = np.random.default_rng(_SEED)
         count = len(order)
@@ -159,7 +166,8 @@ class Lists:
         for first in range(0, count, _WAITING):
             for embedding in former.rows(range(first, min(first + _WAITING, count))):
                 index.append(embedding)
-        index._choose_probes(former.rows(mixed[-_TRIALS:]), floor)  # no centre knows these
+        ask = trials or former.rows
+        index._choose_probes(ask(mixed[-_TRIALS:]), floor)  # no centre knows these
         return index
 
     @classmethod

@@ -79,14 +79,14 @@ def _learn_company(
     topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
 ) -> None:
     """Whether one of those who were in another view at the time looked like this one."""
-    if tracklet.embedding is None or not tracklet.telling:
+    if tracklet.whitened is None or not tracklet.telling:
         return
     alike: dict[str, list[float]] = {}
     for other in known:
-        if other is tracklet or other.embedding is None or not other.telling:
+        if other is tracklet or other.whitened is None or not other.telling:
             continue
         if min(tracklet.visit.end, other.visit.end) - _later_start(tracklet, other) >= _TOGETHER:
-            similarity = float(tracklet.embedding @ other.embedding)
+            similarity = float(tracklet.whitened @ other.whitened)
             alike.setdefault(other.key.camera, []).append(similarity)
     for camera, similarities in sorted(alike.items()):
         best, *rest = sorted(similarities, reverse=True)

@@ -231,19 +231,22 @@ def look_back(
     have."""
     labels = [t.assignment.identity for t in tracklets if t.assignment is not None]
     embeddings = [t.embedding for t in tracklets if t.embedding is not None]
+    cameras = [t.key.camera for t in tracklets]
     owners, parties = list(range(len(tracklets))), [[t.visit] for t in tracklets]
     keys = {t.key for t in tracklets}
     for identity in sorted(set(labels)):
         older = [visit for visit in timelines[identity] if visit.key not in keys]
         prototypes = gallery.prototypes(identity)
         if older and prototypes:  # none where another encoder found no crop of it
-            own = [embedding for key, embedding in prototypes.items() if key not in keys]
-            own = own or list(prototypes.values())  # all the best were recent
-            embeddings += own
+            own = {key: value for key, value in prototypes.items() if key not in keys}
+            own = own or prototypes  # all the best were recent
+            embeddings += own.values()
+            cameras += [key.camera for key in own]
             owners += [len(parties)] * len(own)
             parties.append(older)
             labels.append(identity)
-    similarity, sizes = _means(embeddings, owners, len(parties))
+    compared = gallery.whitening.apply(np.array(embeddings, np.float32), cameras)
+    similarity, sizes = _means(compared, owners, len(parties))
     apart, backing = _relations(parties, topology)
     return Recent(
         similarity=similarity,
@@ -324,11 +327,9 @@ def _times(visits: Sequence[Visit], topology: Topology) -> tuple[Vector, Vector,
     return starts, ends, np.array([visit.ended for visit in visits])
 
 
-def _means(
-    embeddings: Sequence[FloatArray], owners: Sequence[int], count: int
-) -> tuple[Matrix, Vector]:
+def _means(embeddings: FloatArray, owners: Sequence[int], count: int) -> tuple[Matrix, Vector]:
     """Mean similarities (n, n) of the parties that own the embeddings, and their sizes (n,)."""
-    matrix = np.array(embeddings, np.float64)
+    matrix = embeddings.astype(np.float64)
     sizes = np.bincount(owners, minlength=count).astype(np.float64)
     sums = np.zeros((count, matrix.shape[1]))
     np.add.at(sums, np.asarray(owners), matrix)

@@ -22,6 +22,7 @@ class Tracklet:
     crops: int = 0
     quality: float = 0.0
     embedding: FloatArray | None = None
+    whitened: FloatArray | None = None
     evidence_at: float = math.inf
     assignment: Assignment | None = None
     said: bool = False

@@ -55,6 +55,9 @@ def count_embedded(engine: Engine, fingerprint: str, recent: int) -> tuple[int, 
         )
 
 
+_LIKENESS = "calibration", "whitening"  # facts of the whole store
+
+
 def keep_embeddings(
     connection: Connection, fingerprint: str, found: Mapping[int, FloatArray]
 ) -> None:
@@ -70,7 +73,12 @@ def keep_embeddings(
 
 def forget_learned(connection: Connection) -> None:
     """What was learned of the former encoder's similarities says nothing about another's."""
-    connection.execute(delete(meta).where(meta.c.key.in_(("calibration", "lists"))))
+    connection.execute(delete(meta).where(meta.c.key.in_((*_LIKENESS, "lists"))))
+
+
+def forget_likeness(connection: Connection) -> None:
+    """How embeddings are compared is learned from those of few people, and may show one of them."""
+    connection.execute(delete(meta).where(meta.c.key.in_(_LIKENESS)))
 
 
 def _needed(recent: int) -> ColumnElement[bool]:

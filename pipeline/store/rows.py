@@ -91,13 +91,15 @@ class Outcome:
     ``tick`` is the event time up to which it has decided (-inf: nothing yet). ``prototypes`` says
     of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
     is done with, ``retired`` the identities that left the gallery. ``calibration`` is what was
-    learned of the encoder, as text ('' where its file says all), ``lists`` how the gallery is
+    learned of the encoder, as text ('' where its file says all), ``whitening`` how embeddings are
+    compared, ``lists`` how the gallery is
     sorted for its search, ``topology`` what was learned of the ground ('' where they did not
     change).
     """
 
     tick: float = -math.inf
     calibration: str = ""
+    whitening: str = ""
     lists: str = ""
     topology: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
@@ -109,7 +111,7 @@ class Outcome:
     def changed(self) -> bool:
         """Whether there is anything in it to write."""
         work = self.verdicts or self.prototypes or self.closed or self.retired
-        return bool(work or self.lists or self.calibration or self.topology)
+        return bool(work or self.lists or self.calibration or self.whitening or self.topology)
 
     @property
     def assignments(self) -> list[Assignment]:

@@ -40,12 +40,13 @@ class Snapshot:
     ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
     with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
     first, also of identities that have left the gallery. ``forgotten`` are tracklets of which
-    nothing may be kept, though their cameras may still send some. ``calibration``, ``lists`` and
-    ``topology`` are as of `Outcome`.
+    nothing may be kept, though their cameras may still send some. ``calibration``,
+    ``whitening``, ``lists`` and ``topology`` are as of `Outcome`.
     """
 
     tick: float
     calibration: str
+    whitening: str
     lists: str
     topology: str
     fingerprint: str
@@ -69,6 +70,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
+            whitening=facts.get("whitening", ""),
             lists=facts.get("lists", ""),
             topology=facts.get("topology", ""),
             fingerprint=fingerprint,

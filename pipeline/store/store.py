@@ -30,7 +30,7 @@ from pipeline.store import corrections
 from pipeline.store.changes import Said, to_undo
 from pipeline.store.connection import TROUBLE, cause, database_file, open_database
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
-from pipeline.store.embeddings import forget_learned, keep_embeddings
+from pipeline.store.embeddings import forget_learned, forget_likeness, keep_embeddings
 from pipeline.store.overwriting import begin_overwriting, finish_overwriting
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
@@ -124,6 +124,8 @@ class Store(Reader):
                 facts["tick"] = repr(batch.outcome.tick)
             if batch.outcome.calibration:
                 facts["calibration"] = batch.outcome.calibration
+            if batch.outcome.whitening:
+                facts["whitening"] = batch.outcome.whitening
             if batch.outcome.lists:
                 facts["lists"] = batch.outcome.lists
             if batch.outcome.topology:
@@ -200,6 +202,7 @@ class Store(Reader):
             begin_overwriting(connection)
             visits = corrections.visits(connection, identity).values()
             keys, files = corrections.forget(connection, identity, said)
+            forget_likeness(connection)
             for file in files:
                 (self.crops / file).unlink(missing_ok=True)
             for visit in visits:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from pipeline.matcher.calibration import CROWD, ENOUGH, FEW, MANY, Calibration
+from pipeline.matcher.calibration import CROWD, ENOUGH, FEW, MANY, Calibration, centred
 from pipeline.matcher.presence import Visit
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.tracklets import Tracklet
@@ -37,7 +38,8 @@ class Encoder:
 
 
 def tracklet(embedding: FloatArray) -> Tracklet:
-    return Tracklet(Visit(TrackletKey("a", "r", 1), 0.0, 9.0), embedding=embedding)
+    visit = Visit(TrackletKey("a", "r", 1), 0.0, 9.0)
+    return Tracklet(visit, embedding=embedding, whitened=embedding)
 
 
 def learned(others: float) -> Calibration:
@@ -93,6 +95,29 @@ def test_what_is_recommended_rises_with_the_people_to_be_confused() -> None:
     assert found[2].accept == pytest.approx(0.6 + 0.2 * CROWD * math.log(40 / FEW))
     assert found[2].new == pytest.approx(0.4 + 0.2 * CROWD * math.log(40 / FEW))
     assert found[1].accept < found[2].accept < found[3].accept == found[4].accept < 0.72
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 0.6])
+def test_what_is_recommended_follows_when_the_common_mean_is_taken_off(mean: float) -> None:
+    """For others' similarities that are normal, 1 in 10,000 above accept and 1 in 100 above new."""
+    deviation = 0.08
+    accept, new = (NormalDist(mean, deviation).inv_cdf(1 - share) for share in (1e-4, 1e-2))
+    found = centred(Thresholds(accept, new, 4.0))
+    free = NormalDist(0.0, deviation / (1 - mean))
+    assert found.accept == pytest.approx(free.inv_cdf(1 - 1e-4), abs=1e-6)
+    assert found.new == pytest.approx(free.inv_cdf(1 - 1e-2), abs=1e-6)
+
+
+def test_thresholds_that_leave_others_below_zero_stay() -> None:
+    assert centred(Thresholds(0.65, 0.2, 4.0)) == Thresholds(0.65, 0.2, 4.0)
+
+
+def test_it_begins_anew_with_what_is_recommended_then() -> None:
+    calibration = Calibration(4.0, learned(0.7).state, RECOMMENDED)
+    assert calibration.thresholds.accept > RECOMMENDED.accept
+    other = Thresholds(0.3, 0.2, 4.0)
+    calibration.begin_anew(other)
+    assert calibration.thresholds == other
 
 
 def test_learned_thresholds_know_the_people_already() -> None:

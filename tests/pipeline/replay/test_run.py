@@ -11,13 +11,14 @@ import pytest
 from pipeline.bus import decode, encode
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
+from pipeline.matcher.encoder import EncoderFacts, remember_facts
 from pipeline.matcher.engine import Engine
 from pipeline.records import CameraState, Envelope, Progress, TrackletKey
 from pipeline.replay.file import Recording, write_recording
 from pipeline.replay.record import ended, record_store
 from pipeline.replay.run import Ledger, new_engine, replay, settings_of
 from pipeline.store import Batch, Store
-from tests.pipeline.matcher.synthetic import START, Script, run_id, scripts
+from tests.pipeline.matcher.synthetic import FINGERPRINT, START, Script, run_id, scripts
 from tests.pipeline.replay.sites import header, in_step, mixed, recorded
 
 
@@ -85,6 +86,7 @@ def decided_live(site: Site, messages: list[Envelope], sizes: list[int]) -> tupl
     """What a matcher decides whose messages come in batches, and commits to the store of a site."""
     ledger = Ledger()
     with Store.open(site.store_url) as store:
+        remember_facts(store, EncoderFacts(FINGERPRINT, 0.6, 0.5))
         fresh = tmp_recording(site.data_dir)
         engine = new_engine(fresh, settings_of(fresh.header, Path()))
         rest = (decode(encode(message)) for message in messages)
@@ -110,15 +112,9 @@ def test_what_the_store_has_is_decided_as_it_was(tmp_path: Path, seed: int) -> N
     before, _ = decided_live(site, mixed(scripts(seed), seed), [1, 7, 40])
     record_store(site, tmp_path / "yard.camtrail")
     recording = Recording(tmp_path / "yard.camtrail")
-    after, ledger = replay(recording, with_thresholds(site))
+    after, ledger = replay(recording, site)
     assert ledger.who == before.who
     assert after.decisions == before.result(new_engine(recording, site), recording).decisions
-
-
-def with_thresholds(site: Site) -> Site:
-    """No matcher left word of an encoder in these stores, so the site says what it recommends."""
-    matcher = site.matcher.model_copy(update={"accept": 0.6, "new": 0.5})
-    return site.model_copy(update={"matcher": matcher})
 
 
 def test_late_messages_and_a_worker_that_was_restarted_are_decided_as_they_were(
@@ -141,7 +137,7 @@ def test_late_messages_and_a_worker_that_was_restarted_are_decided_as_they_were(
     before, engine = decided_live(site, messages, [3, 20])
     assert engine.late > 10
     record_store(site, tmp_path / "yard.camtrail")
-    _, ledger = replay(Recording(tmp_path / "yard.camtrail"), with_thresholds(site))
+    _, ledger = replay(Recording(tmp_path / "yard.camtrail"), site)
     assert ledger.who == before.who
 
 
@@ -166,7 +162,7 @@ def test_only_who_was_in_view_then(tmp_path: Path) -> None:
         for track, walk in enumerate(script.walks, 1):
             if walk.end >= 10 and walk.start < 15:
                 expected.add(TrackletKey(script.camera, run_id(script.camera), track))
-    _, ledger = replay(recording, with_thresholds(site))
+    _, ledger = replay(recording, site)
     assert ledger.who.keys() == expected
 
 

@@ -1,0 +1,139 @@
+"""How embeddings are compared on this site, and how alike is alike enough: both are learned while
+the matcher runs, and belong together.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from pipeline.config import Matcher
+from pipeline.matcher.calibration import Calibration, centred
+from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.presence import Standing, Timeline, beside, standing
+from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.topology import Topology
+from pipeline.matcher.tracklets import Tracklet
+from pipeline.matcher.whitening import Whitening
+
+GROWN = 1.1  # times as many prototypes as the whitening was learned from: it is learned anew
+NEWEST = 256  # identities that it is learned from, those seen last
+
+
+class Likeness:
+    """Keeps the gallery and tracklets ready to be compared.
+
+    Args:
+        config: where it says both thresholds, nothing is learned.
+        recommended: thresholds, see `Engine`.
+        gallery: whose embeddings are compared.
+
+    Attributes:
+        recommended: as given.
+        thresholds: as they stand.
+    """
+
+    def __init__(self, config: Matcher, recommended: Thresholds | None, gallery: Gallery) -> None:
+        self._patience, self.recommended = config.patience, recommended
+        self._fixed = recommended is not None and None not in (config.accept, config.new)
+        self._gallery = gallery
+        self._calibration = Calibration(config.patience, "", recommended)
+        self.thresholds = self._calibration.among(0)
+        self._changed = False
+        self._new_whitening = False
+
+    def resume(self, calibration: str, whitening: str) -> None:
+        """Goes on from what `take_state` gave."""
+        self._gallery.whitening = Whitening.of(whitening)
+        self._calibration = Calibration(self._patience, calibration, self._base)
+
+    def take_state(self) -> tuple[str, str]:
+        """Calibration and whitening as text; '' where they did not change since this was asked."""
+        calibration = self._calibration.state if self._changed else ""
+        whitening = self._gallery.whitening.state if self._new_whitening else ""
+        self._changed = self._new_whitening = False
+        return calibration, whitening
+
+    def prepare(self, tracklets: Iterable[Tracklet]) -> None:
+        """For comparison, when their embeddings have changed."""
+        whitening = self._gallery.whitening
+        for tracklet in tracklets:
+            if tracklet.embedding is not None:
+                own = whitening.apply(tracklet.embedding[None], [tracklet.key.camera])
+                tracklet.whitened = own[0]
+
+    def learn(
+        self, begun: Sequence[Tracklet], grown: Sequence[Tracklet], topology: Topology
+    ) -> None:
+        """That those who are in view together are others, once enough is seen of both.
+
+        Args:
+            begun: those of whom enough was seen before this tick.
+            grown: those who went on in it, and of whom enough is seen now.
+        """
+        if self._fixed:
+            return
+        known = list(begun)
+        for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
+            for other in known:
+                self._learn_pair(tracklet, other, topology)
+            known.append(tracklet)
+
+    def learn_anew(
+        self,
+        known: Collection[Tracklet],
+        timelines: Mapping[int, Timeline],
+        topology: Topology,
+        *,
+        due: bool,
+    ) -> None:
+        """Learns the whitening from the gallery as it is, where that has grown or it is ``due``,
+        and all else that hangs on it from the tracklets that are ``known``.
+        """
+        whitening = self._gallery.whitening
+        if self._fixed or not (due or len(self._gallery) >= GROWN * whitening.learned_from):
+            return
+        newest = heapq.nlargest(NEWEST, ((t.last_seen, i) for i, t in timelines.items()))
+        views = [
+            (identity, key.camera, embedding)
+            for _, identity in newest
+            for key, embedding in self._gallery.prototypes(identity).items()
+        ]
+        self._gallery.whitening = Whitening.learn(views, len(self._gallery))
+        self._new_whitening = self._changed = True
+        self._begin_anew(known)
+        telling = sorted((t for t in known if t.telling), key=lambda t: t.order)
+        for place, tracklet in enumerate(telling):
+            for other in telling[place + 1 :]:
+                if other.visit.start > tracklet.visit.end:
+                    break
+                self._learn_pair(tracklet, other, topology)
+
+    def forget(self, known: Collection[Tracklet]) -> None:
+        """What was learned may show somebody who was forgotten; the store has dropped it too."""
+        self._gallery.whitening = Whitening()
+        self._begin_anew(known)
+
+    def settle(self, people: int) -> None:
+        """Sets the thresholds for so many who can be confused."""
+        if not self._fixed:
+            self.thresholds = self._calibration.among(people)
+
+    @property
+    def _base(self) -> Thresholds | None:
+        """What is recommended for embeddings as they are compared."""
+        if self.recommended is None or not self._gallery.whitening.known:
+            return self.recommended
+        return centred(self.recommended)
+
+    def _begin_anew(self, known: Iterable[Tracklet]) -> None:
+        self._calibration.begin_anew(self._base)
+        self.prepare(known)
+
+    def _learn_pair(self, one: Tracklet, other: Tracklet, topology: Topology) -> None:
+        # Two views may overlap though nobody said so, and two boxes be on one person.
+        certain = self.recommended is None or beside(one.visit, other.visit)
+        certain &= not one.said_with(other)
+        if certain and standing(one.visit, other.visit, topology) is Standing.IMPOSSIBLE:
+            self._calibration.learn(one, other)
+            self._changed = True

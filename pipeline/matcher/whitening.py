@@ -1,0 +1,160 @@
+"""How embeddings are compared: without what says nothing of who somebody is on this site.
+
+What all pictures of a camera have in common (light, colour, angle) is taken off: each camera's mean
+is. Along the few directions in which the people of the site differ most, many of them are alike on
+either side: there are those who wear the uniform, and the others. Such directions are shortened
+(whitening, with shrinkage), so that what else tells people apart counts for as much.
+
+Without it two people in one uniform are more alike than one person in two cameras; with it
+similarities of one person, and of two, lie nearly in the same place whatever people wear.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.records import FloatArray
+
+Matrix = npt.NDArray[np.float64]
+
+FEWEST = 8  # views (of a person in a camera), before anything is learned
+_PRIOR = 5.0  # views as which the mean of all cameras counts in that of one
+_DIRECTIONS = 16  # that are shortened, at most
+_SHRINKAGE = 0.1  # of the whole variance, added to that along each direction ...
+_FEW = 1.0  # ... and so much more where it comes from one person
+
+
+class Whitening:
+    """A linear map of embeddings for each camera. Where nothing is known it changes nothing.
+
+    Args:
+        means: (D,) by camera; that of all by ''.
+        directions: (r, D), orthonormal.
+        gains: (r,) in [0, 1], the share of its length along each that an embedding loses.
+        learned_from: prototypes that there were when it was learned.
+    """
+
+    def __init__(
+        self,
+        means: Mapping[str, FloatArray] | None = None,
+        directions: FloatArray | None = None,
+        gains: FloatArray | None = None,
+        learned_from: int = 0,
+    ) -> None:
+        self.learned_from = learned_from
+        self._means = dict(means or {})
+        self._directions, self._gains = directions, gains
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was learned."""
+        return self._directions is not None
+
+    def apply(self, embeddings: FloatArray, cameras: Sequence[str]) -> FloatArray:
+        """Normalised embeddings (n, D) of these cameras, ready to be compared by inner product."""
+        if self._directions is None or not len(embeddings):
+            return embeddings
+        common = self._means[""]
+        means = np.stack([self._means.get(name, common) for name in cameras])
+        return _unit(self._shorten(embeddings - means)).astype(np.float32)
+
+    def ask(self, whitened: FloatArray) -> FloatArray:
+        """Normalised (n, D), whose inner products with embeddings as they came rank these much as
+        comparing what `apply` made of both does: what differs are the means of the cameras and the
+        lengths.
+        """
+        if self._directions is None:
+            return whitened
+        return _unit(self._shorten(whitened)).astype(np.float32)
+
+    def _shorten(self, embeddings: FloatArray) -> FloatArray:
+        assert self._directions is not None
+        assert self._gains is not None
+        along = embeddings @ self._directions.T
+        return np.asarray(embeddings - (along * self._gains) @ self._directions)
+
+    @classmethod
+    def learn(cls, views: Iterable[tuple[int, str, FloatArray]], prototypes: int = 0) -> Whitening:
+        """From ``(identity, camera, embedding (D,))``, where several of one identity and camera
+        count once. Learns nothing from few.
+
+        Args:
+            prototypes: that there are in all, to be remembered as ``learned_from``.
+        """
+        grouped: dict[tuple[int, str], list[FloatArray]] = {}
+        for identity, camera, embedding in views:
+            grouped.setdefault((identity, camera), []).append(embedding)
+        if len(grouped) < FEWEST:
+            return cls(learned_from=prototypes)
+        rows = _unit(np.array([np.mean(own, axis=0) for own in grouped.values()], np.float64))
+        cameras = np.array([camera for _, camera in grouped])
+        common = rows.mean(axis=0)
+        means = {"": common}
+        for camera in sorted(set(cameras.tolist())):
+            own = rows[cameras == camera]
+            means[camera] = (own.sum(axis=0) + _PRIOR * common) / (len(own) + _PRIOR)
+        centred = _unit(rows - np.stack([means[camera] for camera in cameras.tolist()]))
+        directions, variances = _principal(centred)
+        people = len({identity for identity, _ in grouped})
+        added = (_SHRINKAGE + _FEW / people) * float((centred**2).sum()) / len(centred)
+        gains = 1 - np.sqrt(added / (variances + added))
+        return cls(
+            {camera: mean.astype(np.float32) for camera, mean in means.items()},
+            directions.astype(np.float32),
+            gains.astype(np.float32),
+            prototypes,
+        )
+
+    @property
+    def state(self) -> str:
+        """As text, to go on from after a restart."""
+        known: dict[str, object] = {"learned_from": self.learned_from}
+        if self._directions is not None and self._gains is not None:
+            known |= {
+                "cameras": list(self._means),
+                "means": _packed(np.stack(list(self._means.values()))),
+                "directions": _packed(self._directions),
+                "gains": _packed(self._gains),
+            }
+        return json.dumps(known)
+
+    @classmethod
+    def of(cls, state: str) -> Whitening:
+        """The inverse of ``state``."""
+        if not state:
+            return cls()
+        known = json.loads(state)
+        if "gains" not in known:
+            return cls(learned_from=known["learned_from"])
+        gains = _unpacked(known["gains"])
+        means = _unpacked(known["means"]).reshape(len(known["cameras"]), -1)
+        return cls(
+            dict(zip(known["cameras"], means, strict=True)),
+            _unpacked(known["directions"]).reshape(len(gains), -1),
+            gains,
+            known["learned_from"],
+        )
+
+
+def _principal(rows: Matrix) -> tuple[Matrix, Matrix]:
+    """The directions (r, D) in which rows (n, D) differ most, and their variances (r,)."""
+    _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
+    return directions[:_DIRECTIONS], lengths[:_DIRECTIONS] ** 2 / len(rows)
+
+
+def _unit(rows: npt.NDArray[np.floating]) -> Matrix:
+    lengths: Matrix = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-9), np.float64)
+
+
+def _packed(values: FloatArray) -> str:
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def _unpacked(text: str) -> FloatArray:
+    return np.frombuffer(base64.b64decode(text), "<f4")
