@@ -22,7 +22,7 @@ from pipeline.records import FloatArray
 
 Matrix = npt.NDArray[np.float64]
 
-FEWEST = 8  # views (of a person in a camera), before anything is learned
+FEWEST = 8  # people, before anything is learned
 _PRIOR = 5.0  # views as which the mean of all cameras counts in that of one
 _DIRECTIONS = 16  # that are shortened, at most
 _SHRINKAGE = 0.1  # of the whole variance, added to that along each direction ...
@@ -89,7 +89,8 @@ class Whitening:
         grouped: dict[tuple[int, str], list[FloatArray]] = {}
         for identity, camera, embedding in views:
             grouped.setdefault((identity, camera), []).append(embedding)
-        if len(grouped) < FEWEST:
+        people = len({identity for identity, _ in grouped})
+        if people < FEWEST:
             return cls(learned_from=prototypes)
         rows = _unit(np.array([np.mean(own, axis=0) for own in grouped.values()], np.float64))
         cameras = np.array([camera for _, camera in grouped])
@@ -100,7 +101,6 @@ class Whitening:
             means[camera] = (own.sum(axis=0) + _PRIOR * common) / (len(own) + _PRIOR)
         centred = _unit(rows - np.stack([means[camera] for camera in cameras.tolist()]))
         directions, variances = _principal(centred)
-        people = len({identity for identity, _ in grouped})
         added = (_SHRINKAGE + _FEW / people) * float((centred**2).sum()) / len(centred)
         gains = 1 - np.sqrt(added / (variances + added))
         return cls(

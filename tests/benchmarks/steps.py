@@ -33,33 +33,31 @@ from tests.benchmarks import answered
 from tests.benchmarks.recording import assess, identities, in_step, wholes
 
 
-class _Bare(Engine):
-    """Decides by the thresholds that the encoder's file recommends, and never looks back."""
-
-    def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
-        pass
-
-    def _repair(self) -> None:
-        pass
-
-    def _observe(self, before: float) -> None:
-        pass
-
-
-class _Plain(Engine):
-    """Raises the thresholds where people look alike, but never looks back."""
-
-    def _repair(self) -> None:
-        pass
-
-    def _observe(self, before: float) -> None:
-        pass
-
-
 class _Repairing(Engine):
     """Groups anew, but learns nothing of the ground."""
 
     def _observe(self, before: float) -> None:
+        pass
+
+
+class _Whitening(_Repairing):
+    """Compares without what people have in common, but never looks back."""
+
+    def _repair(self) -> None:
+        pass
+
+
+class _Raising(_Whitening):
+    """Raises the thresholds where people look alike or are many, and compares them as they come."""
+
+    def _whiten(self, *, due: bool) -> None:
+        pass
+
+
+class _Bare(_Raising):
+    """Decides by the thresholds that the encoder's file recommends."""
+
+    def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
         pass
 
 
@@ -116,7 +114,8 @@ def steps_of(*, declared: bool) -> list[Step]:
     return [
         Step("similarity alone", _Bare, declared=False),
         *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
-        Step("+ raised thresholds", _Plain, declared),
+        Step("+ raised thresholds", _Raising, declared),
+        Step("+ whitening", _Whitening, declared),
         Step("+ repair", _Repairing, declared),
         Step("+ learned ground", Engine, declared),
         Step("+ a tenth answered", Engine, declared, answered=True),

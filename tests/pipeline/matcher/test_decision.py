@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from pipeline.matcher.decision import Choice, Option
 from pipeline.matcher.presence import Standing, Visit
-from pipeline.matcher.scoring import CERTAIN, LOG_ODDS, STEEPNESS, Thresholds, confidence
+from pipeline.matcher.scoring import (
+    CERTAIN,
+    CERTAIN_NEW,
+    LOG_ODDS,
+    STEEPNESS,
+    Thresholds,
+    confidence,
+)
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey
 
@@ -64,7 +71,8 @@ def test_confidence_is_that_of_its_formula(
         for score in (own, runner_up)
         if score is not None
     ]
-    expected = (odds[0] if own is not None else 1.0) / (1 + sum(odds)) * CERTAIN
+    chosen = CERTAIN * odds[0] if own is not None else CERTAIN_NEW
+    expected = chosen / (1 + sum(odds))
     assert found == pytest.approx(expected, abs=1e-4)
     assert 0 <= found <= 1
 
