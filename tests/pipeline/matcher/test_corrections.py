@@ -453,10 +453,10 @@ def test_what_a_person_says_is_one_teaches_nothing_of_two(desk: Desk) -> None:
     engine = Engine(NOBODY, None, "abc", Topology(Declared()))
     other.assignment, one.said, other.said = one.assignment, True, True
     engine._learn([one], [other])
-    assert engine._calibration.state == "[]"
+    assert engine._likeness._calibration.state == "[]"
     other.said = False
     engine._learn([one], [other])
-    assert engine._calibration.state != "[]"
+    assert engine._likeness._calibration.state != "[]"
 
 
 def test_what_cannot_be_said(desk: Desk) -> None:
