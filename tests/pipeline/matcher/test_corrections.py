@@ -506,7 +506,8 @@ def test_who_is_forgotten_leaves_nothing_and_does_not_come_back(desk: Desk, tmp_
     files = [tmp_path / "camtrail.sqlite", tmp_path / "camtrail.sqlite-wal"]
     found = b"".join(file.read_bytes() for file in files)
     assert [needle in found for needle in needles] == [True] * len(needles)
-    assert desk.say("forget", identity=gone) == {"identity": gone, "tracklets": len(keys)}
+    answer = desk.say("forget", identity=gone)
+    assert answer == {"identity": gone, "tracklets": len(keys), "overwritten": True}
     for file in files:
         assert not any(needle in file.read_bytes() for needle in needles)
     desk.feed(script[len(script) // 2 :])  # some of their tracklets go on
