@@ -230,6 +230,9 @@ def _recall(engine: Engine, gallery: FloatArray, queries: FloatArray) -> float:
     """Share of the prototypes' identities among the nearest, at or above ``NEW``, that a search
     finds, against a look at all of them.
     """
+    whitening = engine.gallery.whitening
+    gallery = whitening.apply(gallery, [CAMERAS[n % VIEWS] for n in range(len(gallery))])
+    queries = whitening.apply(queries, [CAMERAS[0]] * len(queries))
     similarities, rows = faiss.knn(queries, gallery, CHECKED, metric=faiss.METRIC_INNER_PRODUCT)
     there = hit = 0
     found = engine.gallery.search(queries, CHECKED, NEW)
