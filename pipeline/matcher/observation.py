@@ -101,13 +101,13 @@ def _learn_clocks(
 
     Whom the matcher takes for whom does not count: with clocks that differ that is what goes wrong.
     """
-    if tracklet.embedding is None or not tracklet.telling:
+    if tracklet.whitened is None or not tracklet.telling:
         return
     before, middle = None, -math.inf
     for other in known:
-        if other is tracklet or other.embedding is None or not other.telling:
+        if other is tracklet or other.whitened is None or not other.telling:
             continue
-        if float(tracklet.embedding @ other.embedding) >= thresholds.accept:
+        if float(tracklet.whitened @ other.whitened) >= thresholds.accept:
             then = _middle(other.visit, topology)
             if middle < then <= _middle(tracklet.visit, topology) and other.visit.ended:
                 before, middle = other.visit, then
