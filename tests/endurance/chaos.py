@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -106,7 +107,7 @@ def _inflict(
         if fault.local:
             others = [name for name in world.cameras if name != camera]
             notes[fault.name]["pauses"] += [watch.pause(name, began, now) for name in others]
-        print(f"{fault.name} ({camera}): {took}", flush=True)
+        print(f"{fault.name} ({camera}): {took}", file=sys.stderr, flush=True)
         time.sleep(max(0.0, began + every - now))
     return notes
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from pipeline import telemetry
 from pipeline.config import Site, load_site
 from pipeline.simulate import SiteOptions, simulate_site
 from tests.endurance.disk import Disk
@@ -146,7 +147,8 @@ class World:
 
 @contextmanager
 def folder_for(name: str, keep: Path | None) -> Iterator[Path]:
-    """A fresh folder; deleted at the end unless it was asked for."""
+    """A fresh folder, deleted at the end unless it was asked for; what is logged goes to stderr."""
+    telemetry.configure(name)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
