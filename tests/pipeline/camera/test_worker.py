@@ -191,12 +191,13 @@ class OneByOne(DetectorPool):
     def __init__(self, detector: Detector, live: bool) -> None:
         super().__init__(detector, live)
         self.ahead = 0
+        self._share = detector.share(detector.at_once)
 
     def begin(self, images: Sequence[Image]) -> Future[list[Detections]]:
         found: Future[list[Detections]] = Future()
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as each of several networks has
-        found.set_result(self._detector.detect(images))
+        self._share()  # as each of several networks has
+        found.set_result(self._detect(images))
         torch.set_num_threads(threads)
         return found
 
