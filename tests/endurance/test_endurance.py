@@ -38,6 +38,7 @@ def figure(result: dict[str, object], name: str) -> dict[str, float]:
     return next(row for row in result["figures"] if row["figure"] == name)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_six_minutes_of_a_day(tmp_path: Path) -> None:
     result = day(write_site(tmp_path, 3, "embedded"), 360, people=6, seed=4)

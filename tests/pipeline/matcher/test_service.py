@@ -160,6 +160,7 @@ def test_what_is_acknowledged_was_announced_before(
     assert acknowledged > 0
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(
     site: Site, server: EmbeddedServer, encoder: tuple[Path, str], tmp_path: Path
 ) -> None:
