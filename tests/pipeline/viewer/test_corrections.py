@@ -55,8 +55,8 @@ def test_what_contradicts_what_was_seen_takes_force(running: Running) -> None:
     assert undone.status_code == 200
     running.await_(lambda: other in running.people())
     with sqlite3.connect(running.site.data_dir / "camtrail.sqlite") as store:
-        (told,) = store.execute("SELECT detail FROM audit WHERE action = 'merge'").fetchone()
-    assert "were in two places at once" in told
+        told = store.execute("SELECT detail FROM audit WHERE action = 'merge'").fetchall()
+    assert any("were in two places at once" in detail for (detail,) in told)
 
 
 def test_name_and_confirm(running: Running) -> None:
