@@ -89,6 +89,7 @@ def reds(tmp_path: Path) -> list[Sample]:
     return samples
 
 
+@pytest.mark.slow
 def test_learns_the_colour_of_its_images(reds: list[Sample], tmp_path: Path) -> None:
     set_seed(0)
     method = DCGANMethod(settings(learning_rate=5e-3), reds, seed=0)
