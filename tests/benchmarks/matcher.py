@@ -46,6 +46,7 @@ from pipeline.records import (
 )
 from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, Store, Verdict
+from pipeline.telemetry import configure
 from tests.benchmarks.population import Population
 
 START = 1_767_600_000.0
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--embeddings", type=Path, help="keeps the demo encoder's here")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    configure("matcher", level="warning")  # the real program writes none of the lines for debugging
     for prototypes in options.prototypes:
         population = Population.of_demo_encoder(1, options.embeddings)
         with tempfile.TemporaryDirectory() as folder:
