@@ -22,6 +22,8 @@ GROWN = 4  # times as many prototypes as the lists were made of: then they are m
 _LAST = 8  # that the index found: where one of them is alike enough, others may be
 _SLACK = 0.3  # by which the index may hold somebody less alike than the gallery
 
+_COMPARED = 20_000  # prototypes that are kept ready to be compared, about
+
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
 
@@ -36,8 +38,6 @@ class Gallery:
         index: that holds the embeddings and is searched, however many there are; None: one in
             memory, sorted into lists beyond ``exact_up_to``.
 
-    Attributes:
-        whitening: by which embeddings are compared.
     """
 
     def __init__(
@@ -51,13 +51,27 @@ class Gallery:
         self._weights: list[float] = []  # of the rows
         self._rows: dict[TrackletKey, int] = {}
         self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
-        self.whitening = Whitening()
+        self._whitening = Whitening()
+        # Whitened, of those asked for lately: each prototype, and all of an identity.
+        self._compared: dict[TrackletKey, FloatArray] = {}
+        self._own: dict[int, FloatArray] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def __contains__(self, key: TrackletKey) -> bool:
         return key in self._rows
+
+    @property
+    def whitening(self) -> Whitening:
+        """By which embeddings are compared."""
+        return self._whitening
+
+    @whitening.setter
+    def whitening(self, whitening: Whitening) -> None:
+        self._whitening = whitening
+        self._compared.clear()
+        self._own.clear()
 
     @property
     def dimension(self) -> int | None:
@@ -109,6 +123,8 @@ class Gallery:
         if key in self._rows:
             row = self._rows[key]
             self._index.replace(row, embedding)
+            self._compared.pop(key, None)
+            self._own.pop(self._owners[row], None)
             self._weights[row] = quality
             return None
         self._append(identity, key, embedding, quality)
@@ -120,6 +136,7 @@ class Gallery:
         if row is None:
             return
         self._disown(row, key)
+        self._compared.pop(key, None)
         last = len(self._keys) - 1
         if row != last:
             self._keys[row], self._owners[row] = self._keys[last], self._owners[last]
@@ -137,6 +154,7 @@ class Gallery:
         self._disown(row, key)
         self._owners[row] = identity
         self._by_identity[identity].append(key)
+        self._own.pop(identity, None)
 
     def make_room(self, identities: Iterable[int] | None = None) -> list[TrackletKey]:
         """Brings identities (None: all) that were put together, or kept under another bound, down
@@ -183,7 +201,9 @@ class Gallery:
         keys = self._by_identity.get(identity)
         if not keys:
             return np.full(len(queries), -1.0, np.float32)
-        own = self.whitening.apply(self._embeddings(keys), [key.camera for key in keys])
+        own = self._own.get(identity)
+        if own is None:
+            own = self._own[identity] = self._whitened(keys)
         if len(keys) == 1:
             return np.asarray(queries @ own[0])
         products = queries @ own.T
@@ -198,12 +218,24 @@ class Gallery:
     def _look_closely(self, query: FloatArray, rows: Rows) -> tuple[FloatArray, Rows]:
         """The similarities of a query (D,) to prototypes that the index found, and their rows."""
         rows = rows[rows >= 0]
-        cameras = [self._keys[row].camera for row in rows.tolist()]
-        return self.whitening.apply(self._index.rows(rows.tolist()), cameras) @ query, rows
+        return self._whitened([self._keys[row] for row in rows.tolist()]) @ query, rows
 
     def _floor(self, similarity: float) -> float:
         """For the index: it knows no cameras, so what it finds is only about as alike."""
         return similarity - _SLACK if self.whitening.known else similarity
+
+    def _whitened(self, keys: Sequence[TrackletKey]) -> FloatArray:
+        """Prototypes (n, D), ready to be compared."""
+        if not (self._whitening.known and keys):
+            return self._embeddings(keys)
+        if new := [key for key in keys if key not in self._compared]:
+            if len(self._compared) > _COMPARED:
+                self._compared.clear()
+                self._own.clear()
+                new = list(keys)
+            own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
+            self._compared.update(zip(new, own, strict=True))
+        return np.stack([self._compared[key] for key in keys])
 
     def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
         return self._index.rows([self._rows[key] for key in keys])
@@ -216,6 +248,7 @@ class Gallery:
         self._owners.append(identity)
         self._weights.append(quality)
         self._by_identity[identity].append(key)
+        self._own.pop(identity, None)
         self._index.append(embedding)
 
     def _trials(self, rows: Sequence[int]) -> FloatArray:
@@ -226,6 +259,7 @@ class Gallery:
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]
         keys.remove(key)
+        self._own.pop(self._owners[row], None)
         if not keys:
             del self._by_identity[self._owners[row]]
 

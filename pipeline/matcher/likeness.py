@@ -5,6 +5,7 @@ the matcher runs, and belong together.
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipeline.config import Matcher
@@ -73,11 +74,15 @@ class Likeness:
         """
         if self._fixed:
             return
-        known = list(begun)
+        everywhere = self.recommended is None
+        known: defaultdict[str, list[Tracklet]] = defaultdict(list)
+        for tracklet in begun:
+            known["" if everywhere else tracklet.key.camera].append(tracklet)
         for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
-            for other in known:
+            others = known["" if everywhere else tracklet.key.camera]
+            for other in others:
                 self._learn_pair(tracklet, other, topology)
-            known.append(tracklet)
+            others.append(tracklet)
 
     def learn_anew(
         self,

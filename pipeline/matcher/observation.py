@@ -5,20 +5,71 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from pipeline.matcher.clocks import LONGEST
+from pipeline.matcher.index import Rows
 from pipeline.matcher.presence import (
     CLOCK_TOLERANCE,
     CONTINUATION_SECONDS,
     HANDOVER_SECONDS,
     Visit,
-    gap_between,
 )
 from pipeline.matcher.scoring import MARGIN, Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
+from pipeline.records import FloatArray
 
 _REACH = 3600.0  # seconds back to a visit before
 _TOGETHER = 1.0  # seconds in view at once
+
+
+class _Known:
+    """Decided tracklets side by side, as many are looked at for each one.
+
+    Attributes:
+        tracklets: in the order of the rows of all else.
+        places: row of each tracklet, by key.
+        identities, starts, ends, middles: (n,); the middles by one clock.
+        has_ended: (n,), whether it left.
+        by_end: (n,) rows in the order of their ends, by one clock.
+        rows: (m,) of those that can be compared.
+        whitened: (m, D), theirs.
+        cameras: their rows (k,) by camera.
+    """
+
+    def __init__(self, tracklets: Sequence[Tracklet], topology: Topology) -> None:
+        self.tracklets = tracklets
+        self.places = {t.key: row for row, t in enumerate(tracklets)}
+        self.identities = np.array([_identity(t) for t in tracklets])
+        self.starts = np.array([t.visit.start for t in tracklets])
+        self.ends = np.array([t.visit.end for t in tracklets])
+        self.has_ended = np.array([t.visit.ended for t in tracklets])
+        names = np.array([t.key.camera for t in tracklets])
+        self.cameras = {name: np.flatnonzero(names == name) for name in sorted(set(names.tolist()))}
+        ahead = topology.clocks.ahead
+        self._ahead = np.array([ahead.get(name, 0.0) for name in names.tolist()])
+        self.middles = (self.starts + self.ends) / 2 - self._ahead
+        can = [t.whitened if t.telling else None for t in tracklets]
+        self.rows = np.array([row for row, own in enumerate(can) if own is not None], np.int64)
+        self.whitened = np.array([own for own in can if own is not None], np.float32)
+        settled = (self.ends - self._ahead).tolist()
+        order = sorted(range(len(tracklets)), key=lambda row: (settled[row], tracklets[row].key))
+        self.by_end = np.array(order)
+
+    def gaps(self, row: int) -> FloatArray:
+        """Seconds from the end of each (n,) to the start of this one, by one clock: what
+        `gap_between` gives.
+        """
+        return np.asarray(self.starts[row] - self.ends - (self._ahead[row] - self._ahead))
+
+    def similarities(self, row: int) -> tuple[FloatArray, Rows]:
+        """Of those that can be compared with this one, if it can, and where they stand."""
+        if not len(self.rows) or self.rows[np.searchsorted(self.rows, row) % len(self.rows)] != row:
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        others = self.rows != row
+        own = self.tracklets[row].whitened
+        return self.whitened[others] @ own, self.rows[others]
 
 
 def observe(
@@ -30,38 +81,39 @@ def observe(
         known: decided tracklets, ``new`` among them.
         new: those that were not learned from yet, in order.
     """
-    ahead = topology.clocks.ahead
-    by_end = sorted(known, key=lambda t: (t.visit.end - ahead.get(t.key.camera, 0.0), t.key))
-    for tracklet in new:
-        _learn_way(topology, by_end, tracklet, thresholds)
-        _learn_doors(topology, known, tracklet)
-        _learn_company(topology, known, tracklet, thresholds)
-        _learn_clocks(topology, known, tracklet, thresholds)
+    if not new:
+        return
+    those = _Known(known, topology)
+    for row in (those.places[tracklet.key] for tracklet in new):
+        similarities, others = those.similarities(row)
+        _learn_way(topology, those, row, thresholds)
+        _learn_doors(topology, those, row)
+        _learn_company(topology, those, row, thresholds, similarities, others)
+        _learn_clocks(topology, those, row, others[similarities >= thresholds.accept])
 
 
-def _learn_way(
-    topology: Topology, by_end: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
-) -> None:
+def _learn_way(topology: Topology, known: _Known, row: int, thresholds: Thresholds) -> None:
     """From where this person came, and everybody else who could have."""
-    visit, own = tracklet.visit, _identity(tracklet)
-    last: dict[int, Tracklet] = {}  # the last visit of each identity before this one
-    for other in by_end:
-        if gap_between(other.visit, visit, topology) >= -CLOCK_TOLERANCE:
-            last[_identity(other)] = other
-    for identity, other in last.items():
-        gap = gap_between(other.visit, visit, topology)
+    tracklet, gaps = known.tracklets[row], known.gaps(row)
+    before = known.by_end[gaps[known.by_end] >= -CLOCK_TOLERANCE]
+    # The last visit of each identity before this one.
+    last = dict(zip(known.identities[before].tolist(), before.tolist(), strict=True))
+    for identity, place in last.items():
+        other, gap = known.tracklets[place], float(gaps[place])
         if gap > _REACH or not _another_visit(other, tracklet, topology):
             continue
-        if identity != own:
-            topology.ways.learn(other.key.camera, visit.camera, gap, own=False)
+        if identity != known.identities[row]:
+            topology.ways.learn(other.key.camera, tracklet.key.camera, gap, own=False)
         elif _certain(tracklet, thresholds):
-            topology.ways.learn(other.key.camera, visit.camera, gap, own=True)
+            topology.ways.learn(other.key.camera, tracklet.key.camera, gap, own=True)
 
 
-def _learn_doors(topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet) -> None:
+def _learn_doors(topology: Topology, known: _Known, row: int) -> None:
     """Where it came and where it went, unless it was lost there and found again."""
-    visit, own = tracklet.visit, _identity(tracklet)
-    others = [t.visit for t in known if t.key.camera == visit.camera and _identity(t) == own]
+    visit = known.tracklets[row].visit
+    here = known.cameras[visit.camera]
+    same = here[known.identities[here] == known.identities[row]]
+    others = [known.tracklets[place].visit for place in same.tolist()]
     if visit.first_box is not None and not any(_goes_on(o, visit) for o in others):
         topology.pass_by(visit.camera, visit.first_box, visit.start, entry=True)
     if visit.last_box is not None and not any(_goes_on(visit, o) for o in others):
@@ -76,59 +128,44 @@ def _goes_on(before: Visit, after: Visit) -> bool:
 
 
 def _learn_company(
-    topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
+    topology: Topology,
+    known: _Known,
+    row: int,
+    thresholds: Thresholds,
+    similarities: FloatArray,
+    others: Rows,
 ) -> None:
     """Whether one of those who were in another view at the time looked like this one."""
-    if tracklet.whitened is None or not tracklet.telling:
-        return
+    ended = np.minimum(known.ends[row], known.ends[others])
+    together = ended - np.maximum(known.starts[row], known.starts[others]) >= _TOGETHER
     alike: dict[str, list[float]] = {}
-    for other in known:
-        if other is tracklet or other.whitened is None or not other.telling:
-            continue
-        if min(tracklet.visit.end, other.visit.end) - _later_start(tracklet, other) >= _TOGETHER:
-            similarity = float(tracklet.whitened @ other.whitened)
-            alike.setdefault(other.key.camera, []).append(similarity)
-    for camera, similarities in sorted(alike.items()):
-        best, *rest = sorted(similarities, reverse=True)
+    for place, similarity in zip(others[together], similarities[together].tolist(), strict=True):
+        alike.setdefault(known.tracklets[place].key.camera, []).append(similarity)
+    for camera, those in sorted(alike.items()):
+        best, *rest = sorted(those, reverse=True)
         double = best >= thresholds.accept and not (rest and best - rest[0] < MARGIN)
-        topology.company.learn(tracklet.key.camera, camera, double=double)
+        topology.company.learn(known.tracklets[row].key.camera, camera, double=double)
 
 
-def _learn_clocks(
-    topology: Topology, known: Sequence[Tracklet], tracklet: Tracklet, thresholds: Thresholds
-) -> None:
+def _learn_clocks(topology: Topology, known: _Known, row: int, alike: Rows) -> None:
     """How long after the visit before, of who looked like this one, by the cameras' own clocks.
 
     Whom the matcher takes for whom does not count: with clocks that differ that is what goes wrong.
     """
-    if tracklet.whitened is None or not tracklet.telling:
+    past = alike[(known.middles[alike] <= known.middles[row]) & known.has_ended[alike]]
+    if not len(past):
         return
-    before, middle = None, -math.inf
-    for other in known:
-        if other is tracklet or other.whitened is None or not other.telling:
-            continue
-        if float(tracklet.whitened @ other.whitened) >= thresholds.accept:
-            then = _middle(other.visit, topology)
-            if middle < then <= _middle(tracklet.visit, topology) and other.visit.ended:
-                before, middle = other.visit, then
-    if before is None or before.camera == tracklet.key.camera:
+    before = known.tracklets[int(past[np.argmax(known.middles[past])])].visit
+    visit = known.tracklets[row].visit
+    if before.camera == visit.camera:
         return
-    pair = before.camera, tracklet.key.camera
-    gap = tracklet.visit.start - before.end
+    pair, gap = (before.camera, visit.camera), visit.start - before.end
     if not topology.exclusive(*pair):
-        later = tracklet.visit.start + tracklet.visit.end - before.start - before.end
+        later = visit.start + visit.end - before.start - before.end
         if abs(later) / 2 <= LONGEST:
             topology.clocks.learn_together(*pair, later / 2)
     elif abs(gap) <= LONGEST:
         topology.clocks.learn_way(*pair, gap)
-
-
-def _middle(visit: Visit, topology: Topology) -> float:
-    return (visit.start + visit.end) / 2 - topology.clocks.ahead.get(visit.camera, 0.0)
-
-
-def _later_start(one: Tracklet, other: Tracklet) -> float:
-    return max(one.visit.start, other.visit.start)
 
 
 def _another_visit(before: Tracklet, after: Tracklet, topology: Topology) -> bool:

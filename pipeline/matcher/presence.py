@@ -88,8 +88,8 @@ def beside(a: Visit, b: Visit) -> bool:
     """Whether two tracklets are in one picture in boxes that do not touch."""
     if a.camera != b.camera or a.last_box is None or b.last_box is None:
         return False
-    corner = np.maximum(a.last_box[:2], b.last_box[:2])
-    return bool((np.minimum(a.last_box[2:], b.last_box[2:]) <= corner).any())
+    (left, top, right, bottom), (x1, y1, x2, y2) = a.last_box.tolist(), b.last_box.tolist()
+    return bool(min(right, x2) <= max(left, x1) or min(bottom, y2) <= max(top, y1))
 
 
 def compatible(a: Visit, b: Visit, topology: Topology) -> bool:

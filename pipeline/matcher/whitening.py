@@ -49,6 +49,8 @@ class Whitening:
         self.learned_from = learned_from
         self._means = dict(means or {})
         self._directions, self._gains = directions, gains
+        self._places = {camera: place for place, camera in enumerate(self._means)}
+        self._table = np.stack(list(self._means.values())) if self._means else None
 
     @property
     def known(self) -> bool:
@@ -57,10 +59,10 @@ class Whitening:
 
     def apply(self, embeddings: FloatArray, cameras: Sequence[str]) -> FloatArray:
         """Normalised embeddings (n, D) of these cameras, ready to be compared by inner product."""
-        if self._directions is None or not len(embeddings):
+        if self._directions is None or self._table is None or not len(embeddings):
             return embeddings
-        common = self._means[""]
-        means = np.stack([self._means.get(name, common) for name in cameras])
+        common = self._places[""]
+        means = self._table[[self._places.get(name, common) for name in cameras]]
         return _unit(self._shorten(embeddings - means)).astype(np.float32)
 
     def ask(self, whitened: FloatArray) -> FloatArray:
@@ -143,13 +145,17 @@ class Whitening:
 
 def _principal(rows: Matrix) -> tuple[Matrix, Matrix]:
     """The directions (r, D) in which rows (n, D) differ most, and their variances (r,)."""
-    _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
-    return directions[:_DIRECTIONS], lengths[:_DIRECTIONS] ** 2 / len(rows)
+    if len(rows) < rows.shape[1]:
+        _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
+        return directions[:_DIRECTIONS], lengths[:_DIRECTIONS] ** 2 / len(rows)
+    squares, directions = np.linalg.eigh(rows.T @ rows)  # much quicker for many rows
+    most = slice(None, -_DIRECTIONS - 1, -1)
+    return directions.T[most], np.maximum(squares[most], 0.0) / len(rows)
 
 
 def _unit(rows: npt.NDArray[np.floating]) -> Matrix:
-    lengths: Matrix = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-9), np.float64)
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+    return np.asarray(rows / np.maximum(lengths, 1e-9)[:, None], np.float64)
 
 
 def _packed(values: FloatArray) -> str:
