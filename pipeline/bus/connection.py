@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -129,8 +130,7 @@ def socket_path(site: Site) -> Path:
     path = site.redis_socket.absolute()
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path
-    digest = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:16]
-    link = Path("/tmp") / f"camtrail-{os.getuid()}-{digest}"  # noqa: S108 - owner checked below
+    link = _short_way(path.parent)
     try:
         link.symlink_to(path.parent)
     except FileExistsError:
@@ -139,3 +139,17 @@ def socket_path(site: Site) -> Path:
         if link.readlink() != path.parent:
             raise CamtrailError(f"{link} leads elsewhere; remove it") from None
     return link / path.name
+
+
+def remove_short_way(site: Site) -> None:
+    """Removes what `socket_path` made, if it did; whoever asks for it next makes it again."""
+    folder = site.redis_socket.absolute().parent
+    link = _short_way(folder)
+    with contextlib.suppress(OSError):  # there is none, or it is somebody else's
+        if link.readlink() == folder:
+            link.unlink()
+
+
+def _short_way(folder: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path("/tmp") / f"camtrail-{os.getuid()}-{digest}"  # noqa: S108 - owner is checked

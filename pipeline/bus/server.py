@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from pipeline.bus.connection import connect
+from pipeline.bus.connection import connect, remove_short_way
 from pipeline.child import spawn
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
@@ -83,6 +83,7 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+        remove_short_way(self._site)
 
     def _arguments(self) -> list[str]:
         settings = {

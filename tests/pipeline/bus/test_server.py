@@ -49,12 +49,18 @@ def test_a_deep_data_dir_with_spaces(tmp_path: Path) -> None:
     site = Site(site="deep", data_dir=deep, cameras={"gate": Camera(source="gate.mp4")})
     server = EmbeddedServer(site)
     server.start()
-    assert connect(site).ping()
-    server.stop()
+    client = connect(site)
     link = socket_path(site).parent
     assert link.readlink() == site.redis_socket.parent
+    assert client.ping()
+    server.stop()
+    assert not link.is_symlink()
+    server.start()
+    assert client.ping()  # by the way that it had
+    client.close()
     link.unlink()
     link.symlink_to(tmp_path)
+    server.stop()
     with pytest.raises(CamtrailError, match="leads elsewhere"):
         connect(site)
     link.unlink()
