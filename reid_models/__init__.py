@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reid_models.description import Description, InputSpec, Similarities
     from reid_models.encoder import Encoder, load_encoder
     from reid_models.errors import EncoderError
+    from reid_models.header import describe_encoder
     from reid_models.networks import build, names
     from reid_models.weights import save_encoder
 
@@ -24,6 +25,7 @@ __all__ = [
     "InputSpec",
     "Similarities",
     "build",
+    "describe_encoder",
     "load_encoder",
     "names",
     "save_encoder",
@@ -36,6 +38,7 @@ _HOMES = {
     "InputSpec": "description",
     "Similarities": "description",
     "build": "networks",
+    "describe_encoder": "header",
     "load_encoder": "encoder",
     "names": "networks",
     "save_encoder": "weights",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,8 @@ import numpy.typing as npt
 
 from reid_models.description import Description
 from reid_models.errors import EncoderError
-from reid_models.onnx_runtime import OnnxRuntime, read_onnx
+from reid_models.header import fingerprint, read_description
+from reid_models.onnx_runtime import OnnxRuntime
 from reid_models.preprocess import Image, to_batch
 from reid_models.torch_runtime import TorchRuntime
 from reid_models.weights import read_encoder
@@ -86,20 +86,10 @@ def load_encoder(path: str | Path, device: str = "auto", threads: int | None = N
     """
     path = Path(path)
     runtime: Runtime
-    if path.suffix == ".onnx":
-        description = read_onnx(path)
-        runtime = OnnxRuntime(path, description, device, threads)
-    elif path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
         model, description = read_encoder(path)
         runtime = TorchRuntime(model, device)
     else:
-        raise EncoderError(f"{path}: an encoder file ends in .safetensors or .onnx")
-    return Encoder(runtime, description, _fingerprint(path, description))
-
-
-def _fingerprint(path: Path, description: Description) -> str:
-    digest = hashlib.sha256(description.model_dump_json().encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:32]
+        description = read_description(path)
+        runtime = OnnxRuntime(path, description, device, threads)
+    return Encoder(runtime, description, fingerprint(path, description))

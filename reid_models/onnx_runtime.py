@@ -7,35 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import yaml
 
-from reid_models.description import Description, parse_description
+from reid_models.description import Description
 from reid_models.errors import EncoderError
-
-_MAX_YAML = 1 << 20  # bytes
-
-
-def read_onnx(path: Path) -> Description:
-    """The description in the YAML file beside ``path``.
-
-    Raises:
-        EncoderError: one of the two files is missing, or the YAML file is not a description.
-    """
-    if not path.is_file():
-        raise EncoderError(f"{path}: no such encoder file")
-    beside = path.with_suffix(".yaml")
-    if not beside.is_file():
-        raise EncoderError(
-            f"{path}: needs its description in {beside.name} beside it, with "
-            "input: {height, width, layout: nchw|nhwc, colour: rgb|bgr, mean, std} and dimension"
-        )
-    if beside.stat().st_size > _MAX_YAML:
-        raise EncoderError(f"{beside}: larger than 1 MB, which no description is")
-    try:
-        data = yaml.safe_load(beside.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EncoderError(f"{beside}: not YAML: {error}") from None
-    return parse_description(data, str(beside))
 
 
 class OnnxRuntime:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 
 import torch
@@ -11,12 +9,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from reid_models.description import Description, parse_description
+from reid_models.description import Description
 from reid_models.errors import EncoderError
+from reid_models.header import KEY, read_header
 from reid_models.networks import build
 
-_KEY = "camtrail"
-_MAX_HEADER = 8 << 20  # bytes; ours has about 20 KB, and the header is parsed before anything else
 _COUNTER = "num_batches_tracked"  # of batch norm; inference does not use it
 
 
@@ -32,7 +29,7 @@ def save_encoder(path: str | Path, model: nn.Module, description: Description) -
         if not name.endswith(_COUNTER)
     }
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={_KEY: description.model_dump_json()})
+    save_file(tensors, partial, metadata={KEY: description.model_dump_json()})
     partial.replace(path)
 
 
@@ -42,37 +39,15 @@ def read_encoder(path: Path) -> tuple[nn.Module, Description]:
     Raises:
         EncoderError: the file is missing, truncated, not an encoder, or contradicts itself.
     """
-    _check_header(path)
+    description = read_header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise EncoderError(
             f"{path}: truncated or not a safetensors file ({error}); copy or export it again"
         ) from None
-    if _KEY not in metadata:
-        raise EncoderError(
-            f"{path}: has weights but no camtrail description in its header; "
-            "write encoders with reid_models.save_encoder"
-        )
-    try:
-        data = json.loads(metadata[_KEY])
-    except ValueError:
-        raise EncoderError(f"{path}: the description in the header is not JSON") from None
-    description = parse_description(data, str(path))
     return _assemble(path, description, tensors), description
-
-
-def _check_header(path: Path) -> None:
-    if not path.is_file():
-        raise EncoderError(f"{path}: no such encoder file")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 2 <= length <= min(_MAX_HEADER, size - 8):
-        raise EncoderError(f"{path}: truncated or not a safetensors file ({size} bytes)")
 
 
 def _assemble(path: Path, description: Description, tensors: dict[str, Tensor]) -> nn.Module:

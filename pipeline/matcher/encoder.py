@@ -1,7 +1,7 @@
 """What the matcher has to know of the encoder file: its fingerprint and recommended thresholds.
 
-The file is read in a process of its own, since that takes torch, which the matcher otherwise does
-without; what was found is remembered until the file changes.
+What was found is remembered until the file changes. The matcher does without torch: where a gallery
+has to change over to another encoder, a process of its own does that.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pipeline.config import Site
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 from pipeline.store import Store
 from pipeline.telemetry import get_logger
+from reid_models import EncoderError, describe_encoder
 
 if TYPE_CHECKING:
     from pipeline.encoders.reembed import Reembedded
 
 _FACT = "encoder"
-T = TypeVar("T")
-R = TypeVar("R")
 
 log = get_logger(__name__)
 
@@ -53,7 +52,7 @@ def encoder_facts(site: Site, store: Store) -> EncoderFacts:
         raise CamtrailError(f"{path}: the encoder cannot be read: {error.strerror}") from None
     seen = f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
     known = json.loads(store.fact(_FACT) or "{}")
-    facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _apart(_read, path)
+    facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _read(path)
     stored = store.fact("fingerprint")
     if stored and stored != facts.fingerprint and _promoted(site, facts):
         result = _apart(_change_over, site)
@@ -86,10 +85,10 @@ def _promoted(site: Site, facts: EncoderFacts) -> bool:
     return record is not None and record.used[-1].fingerprint == facts.fingerprint
 
 
-def _apart(function: Callable[[T], R], argument: T) -> R:
+def _apart(function: Callable[[Site], Reembedded], site: Site) -> Reembedded:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, argument).result()
+        return pool.submit(function, site).result()
 
 
 def _change_over(site: Site) -> Reembedded:
@@ -99,13 +98,11 @@ def _change_over(site: Site) -> Reembedded:
 
 
 def _read(path: Path) -> EncoderFacts:
-    from reid_models import EncoderError, load_encoder
-
     try:
-        encoder = load_encoder(path, device="cpu", threads=1)
+        description, fingerprint = describe_encoder(path)
     except EncoderError as error:
         raise CamtrailError(str(error)) from None
-    found = encoder.description.thresholds
+    found = description.thresholds
     if found is None:
-        return EncoderFacts(encoder.fingerprint, None, None)
-    return EncoderFacts(encoder.fingerprint, found.accept, found.new)
+        return EncoderFacts(fingerprint, None, None)
+    return EncoderFacts(fingerprint, found.accept, found.new)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from reid_models import Description, EncoderError, load_encoder, save_encoder
+from reid_models import Description, EncoderError, describe_encoder, load_encoder, save_encoder
 
 
 def naive_embedding(crop: np.ndarray, model: nn.Module, flip: bool) -> np.ndarray:
@@ -61,6 +63,18 @@ def test_what_is_saved_is_what_is_loaded(encoder_file: Path, description: Descri
     assert encoder.description == description
     assert encoder.dimension == 32
     assert encoder.device == "cpu"
+
+
+def test_what_a_file_says_is_read_without_torch(
+    encoder_file: Path, description: Description
+) -> None:
+    assert describe_encoder(encoder_file) == (description, load_encoder(encoder_file).fingerprint)
+    code = (
+        "import sys; from reid_models import describe_encoder; describe_encoder(sys.argv[1]); "
+        "print([name for name in ('torch', 'onnxruntime') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, encoder_file], stdout=subprocess.PIPE)
+    assert done.stdout == b"[]\n"
 
 
 def test_fingerprint_tells_weights_and_descriptions_apart(
@@ -118,8 +132,9 @@ def test_missing_and_foreign_files(tmp_path: Path) -> None:
 def test_truncated_anywhere(encoder_file: Path, size: int) -> None:
     content = encoder_file.read_bytes()
     encoder_file.write_bytes(content[:size])
-    with pytest.raises(EncoderError, match="truncated or not a safetensors file"):
-        load_encoder(encoder_file)
+    for read in (load_encoder, describe_encoder):
+        with pytest.raises(EncoderError, match="truncated or not a safetensors file"):
+            read(encoder_file)
 
 
 def test_a_giant_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
