@@ -32,6 +32,7 @@ import cv2
 import numpy as np
 from sqlalchemy import create_engine, select
 
+from pipeline.child import spawn
 from pipeline.config import Site, load_site
 from pipeline.evaluate.evaluation import Evaluation, evaluate
 from pipeline.evaluate.scores import compare
@@ -108,20 +109,26 @@ def run(site: Site, path: Path, servers: Mapping[str, RtspServer]) -> None:
     """`camtrail run`: to the end of the files, or until both streams are over, then Ctrl-C."""
     command = [sys.executable, "-m", "pipeline.cli", "run", str(path)]
     with (path.parent / "run.log").open("wb") as log:
-        process = subprocess.Popen(
-            command if servers else [*command, "--until-end"], stdout=log, stderr=log
-        )
+        process = spawn(command if servers else [*command, "--until-end"], log)  # ends with us
         try:
             if servers:
                 follow(site, process, servers)
                 process.send_signal(signal.SIGINT)
             process.wait(300)
         finally:
-            if process.poll() is None:  # we are interrupted: it stops its own processes in order
-                process.terminate()
-                process.wait(60)
+            end(process)
     if process.returncode:
         sys.exit(f"camtrail run: {process.returncode}\n{(path.parent / 'run.log').read_text()}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a run that still goes on: it stops its own processes in order, or they end with it."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def follow(site: Site, process: subprocess.Popen[bytes], servers: Mapping[str, RtspServer]) -> None:
