@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from pipeline.config import Camera, Site
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(site="yard", data_dir=tmp_path, cameras={"gate": Camera(source="gate.mp4")})
-
-
-@pytest.fixture
-def server(site: Site) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(site)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.bus import EmbeddedServer
 from pipeline.config import Camera, Encoder, Site
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.store import Store
@@ -71,11 +69,3 @@ def site(tmp_path: Path, encoder: tuple[Path, str], encoder_fact: str) -> Site:
     with Store.open(site.store_url) as store:
         store.remember("encoder", encoder_fact)
     return site
-
-
-@pytest.fixture
-def server(site: Site) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(site)
-    server.start()
-    yield server
-    server.stop()

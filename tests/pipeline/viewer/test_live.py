@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,14 +30,6 @@ def site(tmp_path: Path) -> Site:
     site = stored_site.create(tmp_path)
     stored_site.fill(site, tmp_path)
     return site
-
-
-@pytest.fixture
-def server(site: Site) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(site)
-    server.start()
-    yield server
-    server.stop()
 
 
 def frame(number: int, width: int = 640) -> Frame:
