@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .PHONY: setup setup-system setup-test demo test test-all lint format bench fuzz lock licences sbom audit \
 	clean help
 
+# Else each process that starts compiles its libraries anew, where this is set.
+export PYTHONDONTWRITEBYTECODE =
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.folders import close_run, open_run
 from tests.postgresql import Server, running_server
 from tests.side_by_side import Files
 
@@ -18,6 +20,17 @@ settings.load_profile("suite")
 
 # As in production; read by OpenMP when torch loads it, and inherited by the programs under test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Else each of them compiles its libraries anew, which takes most of the time of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+FIRST = "PYTEST_XDIST_WORKER" not in os.environ
+if FIRST:  # and not where the user's own programs keep theirs; read when pipeline is imported
+    os.environ["CAMTRAIL_CACHE"] = str(open_run() / "cache")
+
+
+def pytest_unconfigure() -> None:
+    if FIRST:
+        close_run()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
+
+from tests.folders import own_folder
 
 USER, DATABASE = "camtrail", "camtrail"
 SYSTEM_USER = "postgres"  # of the Debian package: the server refuses to be run by root
@@ -45,7 +46,7 @@ class Server:
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
-        self._folder = Path(tempfile.mkdtemp(prefix="camtrail-postgresql-"))
+        self._folder = own_folder("postgresql")  # without it, a server that was left behind ends
         self.data = self._folder / "data"
         self.password = secrets.token_hex(8) + "@/:%"  # has to be quoted in a URL
         self.port = _free_port()

@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.errors import CamtrailError
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "camtrail"
+_USERS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = Path(os.environ.get("CAMTRAIL_CACHE") or _USERS / "camtrail")
 ENVIRONMENT = {
     "YOLO_AUTOINSTALL": "false",  # never run pip on its own
     "YOLO_VERBOSE": "false",

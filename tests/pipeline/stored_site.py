@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pipeline.records import (
 )
 from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, RunState, Store, Verdict
+from tests.folders import made_once
 
 FPS = 10.0
 FRAMES = 120
@@ -41,6 +43,11 @@ FINGERPRINT = "f" * 64
 
 def create(folder: Path) -> Site:
     """``site.yaml``, two cameras of 120 frames and their truth in ``folder``."""
+    shutil.copytree(made_once("stored-site", _make), folder, dirs_exist_ok=True)
+    return load_site(folder / "site.yaml")
+
+
+def _make(folder: Path) -> None:
     for camera in ("gate", "lobby"):
         _write_video(folder / f"{camera}.mp4")
         (folder / f"{camera}.gt.txt").write_text(
@@ -54,7 +61,6 @@ def create(folder: Path) -> Site:
     start = "2026-01-05T08:00:00Z"
     cameras = {c: {"source": f"{c}.mp4", "start": start} for c in ("gate", "lobby")}
     (folder / "site.yaml").write_text(json.dumps({"site": "small", "cameras": cameras}))
-    return load_site(folder / "site.yaml")
 
 
 def _write_video(path: Path) -> None:

@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """$CAMTRAIL_CACHE, else ~/.cache/camtrail. It need not exist yet."""
-    named = os.environ.get("CAMTRAIL_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "camtrail"
+    """$CAMTRAIL_CACHE, else ``camtrail`` in $XDG_CACHE_HOME or ~/.cache. It need not exist yet."""
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("CAMTRAIL_CACHE") or users / "camtrail")

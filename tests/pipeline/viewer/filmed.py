@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import math
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +19,7 @@ from pipeline.records import Assignment, Decision, Image, TrackletKey, TrackletU
 from pipeline.records import Path as TrackPath
 from pipeline.simulate import SiteOptions, simulate_site
 from pipeline.store import Batch, Outcome, Received, Store, Verdict
+from tests.folders import made_once
 
 RUN = "01JGVJ9ZZZZZZZZZZZZZZZZZZZ"
 LEAST_HEIGHT = 60  # pixels of a box worth looking at
@@ -31,21 +29,19 @@ def create(
     folder: Path, seconds: float = 14.0, seed: int = 7, cameras: int = 2, people: int = 6
 ) -> Site:
     """Some cameras and people; what they filmed in the first half is in the store."""
-    shutil.copytree(_made(seconds, seed, cameras, people), folder, dirs_exist_ok=True)
+    options = SiteOptions(seed=seed, cameras=cameras, people=people, seconds=seconds)
+    name = f"film-{seed}-{cameras}-{people}-{seconds:g}"
+    made = made_once(name, lambda empty: _make(empty, options))
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     return load_site(folder / "site.yaml")
 
 
-@functools.cache
-def _made(seconds: float, seed: int, cameras: int, people: int) -> Path:
-    """The same once for all who ask, since it takes a while."""
-    folder = Path(tempfile.mkdtemp(prefix="camtrail-film-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    options = SiteOptions(seed=seed, cameras=cameras, people=people, seconds=seconds)
+def _make(folder: Path, options: SiteOptions) -> None:
     simulate_site(folder, options)
     site = load_site(folder / "site.yaml")
     encoder = EncoderRuntime(site.encoder, 1)
     updates, verdicts, known = [], [], set()
-    for camera, person, crops in _stays(site, folder, seconds / 2):
+    for camera, person, crops in _stays(site, folder, options.seconds / 2):
         update = _update(site, encoder, camera, person, crops)
         decision = Decision.MATCHED if person in known else Decision.NEW
         known.add(person)
@@ -67,7 +63,6 @@ def _made(seconds: float, seed: int, cameras: int, people: int) -> Path:
     with Store.open(site.store_url) as store:
         received = [Received(update, update.end) for update in updates]
         store.commit(Batch(received, [], outcome, encoder.fingerprint))
-    return folder
 
 
 def frames(site: Site, camera: str) -> Iterator[tuple[int, Image]]:
