@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.folders import made_once
 
 
 def write_person(path: Path, identity: int, camera: int, rng: np.random.Generator) -> None:
@@ -20,13 +23,11 @@ def write_person(path: Path, identity: int, camera: int, rng: np.random.Generato
     Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path, quality=90)
 
 
-@pytest.fixture
-def market(tmp_path: Path) -> Path:
+def write_market(folder: Path) -> None:
     """Market-1501's layout: identities 1-8 to train, 9-12 to test, 2 cameras, 3 crops in each."""
     rng = np.random.default_rng(1)
-    folder = tmp_path / "market"
     for part in ("bounding_box_train", "query", "bounding_box_test"):
-        (folder / part).mkdir(parents=True)
+        (folder / part).mkdir()
     for identity in range(1, 13):
         for camera in (1, 2):
             for number in range(3):
@@ -34,4 +35,9 @@ def market(tmp_path: Path) -> Path:
                 test = "query" if number == 0 else "bounding_box_test"
                 part = "bounding_box_train" if identity <= 8 else test
                 write_person(folder / part / name, identity, camera, rng)
-    return folder
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Path:
+    """The test's own copy of what `write_market` writes."""
+    return shutil.copytree(made_once("market", write_market), tmp_path / "market")

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reid_models import load_encoder
+from tests.folders import made_once
+from tests.train.conftest import write_market
 from tests.train.methods.small import small
 from train.data import DataSet, load_folder
 from train.errors import TrainError
@@ -53,10 +55,11 @@ def data(market: Path) -> DataSet:
     return load_folder(market, "m")
 
 
-@pytest.fixture
-def teacher(data: DataSet, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baseline of the same data that knows its training images."""
-    out = tmp_path / "teacher"
+    out = tmp_path_factory.mktemp("teacher") / "run"
+    data = load_folder(made_once("market", write_market), "m")
     changes = ["epochs=15", "augmentation.another_camera=0", "augmentation.erase=0"]
     train_encoder("baseline", data, out, small("baseline", *changes), report=lambda epoch: None)
     return out / "encoder.safetensors"
