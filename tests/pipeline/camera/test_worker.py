@@ -33,16 +33,9 @@ from pipeline.simulate import SiteOptions, simulate_site
 from tests.pipeline.camera.peers import Committer, write_site
 from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
 from tests.pipeline.camera.videos import numbered
-from tests.pipeline.inference.networks import write_detector, write_encoder
+from tests.pipeline.inference.networks import untrained
 
 START = 1767600000.0  # 2026-01-05T08:00:00Z
-
-
-@pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Weights that nobody trained: enough where it does not matter who is seen."""
-    folder = tmp_path_factory.mktemp("networks")
-    return write_detector(folder / "d.pt"), write_encoder(folder / "e.safetensors")
 
 
 class Yard:
@@ -92,8 +85,8 @@ class Yard:
 
 
 @pytest.fixture
-def yard(tmp_path: Path, networks: tuple[Path, Path]) -> Iterator[Yard]:
-    yard = Yard(tmp_path, networks)
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    yard = Yard(tmp_path, untrained())
     yield yard
     yard.close()
 

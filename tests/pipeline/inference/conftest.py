@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.inference.networks import write_detector, write_encoder
+from tests.pipeline.inference.networks import untrained
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights() -> Path:
     """A detector of one class, "person", that nobody trained."""
-    return write_detector(tmp_path_factory.mktemp("weights") / "detector.pt")
+    return untrained()[0]
 
 
 @pytest.fixture(scope="session")
-def encoder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("weights") / "encoder.safetensors")
+def encoder_file() -> Path:
+    return untrained()[1]

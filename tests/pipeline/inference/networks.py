@@ -8,6 +8,20 @@ import torch
 
 from pipeline.inference import weights
 from reid_models import Description, InputSpec, build, save_encoder
+from tests.folders import made_once
+
+
+def untrained() -> tuple[Path, Path]:
+    """A detector of one class, "person", and an encoder: enough where it does not matter who is
+    seen. Of one detector a run of the tests makes one export.
+    """
+    folder = made_once("networks", _write)
+    return folder / "detector.pt", folder / "encoder.safetensors"
+
+
+def _write(folder: Path) -> None:
+    write_detector(folder / "detector.pt")
+    write_encoder(folder / "encoder.safetensors")
 
 
 def write_detector(
