@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,12 +65,14 @@ def needles(update: TrackletUpdate) -> Iterator[bytes]:
 
 def found(site: Site, sought: set[bytes]) -> set[str]:
     """The files under ``data_dir`` that hold any of them."""
-    files = [path for path in site.data_dir.rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(site.data_dir))
-        for path in files
-        if any(part in data for data in [path.read_bytes()] for part in sought)
-    }
+    while True:
+        files = [path for path in site.data_dir.rglob("*") if path.is_file()]
+        with suppress(FileNotFoundError):  # Redis has just replaced one: all is looked at again
+            return {
+                str(path.relative_to(site.data_dir))
+                for path in files
+                if any(part in data for data in [path.read_bytes()] for part in sought)
+            }
 
 
 def rewrite(site: Site) -> None:
