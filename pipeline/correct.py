@@ -67,7 +67,7 @@ def _carry_out(site: Site, kind: str, author: str, arguments: dict[str, Any]) ->
         answer = Corrections(store, engine).carry_out(request)
         store.commit(Batch((), (), engine.take_outcome()))
     if kind == "forget":
-        forget_messages_alone(site, engine.watermark.positions())
+        forget_messages_alone(site, engine.inbox.watermark.positions())
     return answer
 
 

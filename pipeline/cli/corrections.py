@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.options import DEFAULT_SITE, AsJson, SiteFile, load
 from pipeline.errors import CamtrailError
 
+if TYPE_CHECKING:
+    from pipeline.records import TrackletKey
+
 app = typer.Typer()
+Identity = Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; you, by default.")]
 Force = Annotated[
     bool, typer.Option("--force", help="Do it though somebody was in two places at once.")
@@ -27,7 +31,7 @@ Tracklets = Annotated[
 
 @app.command(epilog="Example: camtrail confirm 17 site.yaml --by Ada")
 def confirm(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Identity,
     site: SiteFile = DEFAULT_SITE,
     tracklet: Tracklets = None,
     by: By = None,
@@ -38,10 +42,8 @@ def confirm(
     The matcher leaves them there, and they become labels that `camtrail crops export` tells from
     what it guessed. Without --tracklet all that the identity has now.
     """
-    from pipeline import correct
-
-    arguments = {"identity": identity, "tracklets": correct.parse_keys(tracklet or [])}
-    correct.run(load(site), "confirm", by, arguments, as_json=json)
+    arguments = {"identity": identity, "tracklets": _keys(tracklet or [])}
+    _say(site, "confirm", by, arguments, as_json=json)
 
 
 @app.command(epilog="Example: camtrail merge 17 23 site.yaml")
@@ -57,15 +59,13 @@ def merge(
 
     The matcher never takes them apart again. Asked back where they were in two places at once.
     """
-    from pipeline import correct
-
     arguments = {"identities": [one, other], "force": force}
-    correct.run(load(site), "merge", by, arguments, as_json=json)
+    _say(site, "merge", by, arguments, as_json=json)
 
 
 @app.command(epilog="Example: camtrail split 17 site.yaml --tracklet gate/01JG.../4")
 def split(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Identity,
     tracklet: Tracklets,
     site: SiteFile = DEFAULT_SITE,
     by: By = None,
@@ -75,39 +75,32 @@ def split(
 
     The matcher never puts the two together again.
     """
-    from pipeline import correct
-
-    arguments = {"identity": identity, "tracklets": correct.parse_keys(tracklet or [])}
-    correct.run(load(site), "split", by, arguments, as_json=json)
+    arguments = {"identity": identity, "tracklets": _keys(tracklet or [])}
+    _say(site, "split", by, arguments, as_json=json)
 
 
 @app.command(epilog='Example: camtrail rename 17 "Ada" site.yaml')
 def rename(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Identity,
     name: Annotated[str, typer.Argument(help="How to call it; empty takes the name away.")],
     site: SiteFile = DEFAULT_SITE,
     by: By = None,
     json: AsJson = False,
 ) -> None:
     """Give an identity a name."""
-    from pipeline import correct
-
-    arguments = {"identity": identity, "name": name or None}
-    correct.run(load(site), "rename", by, arguments, as_json=json)
+    _say(site, "rename", by, {"identity": identity, "name": name or None}, as_json=json)
 
 
 @app.command(epilog="Example: camtrail staff 17 site.yaml")
 def staff(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Identity,
     site: SiteFile = DEFAULT_SITE,
     no: Annotated[bool, typer.Option("--no", help="Take the mark away.")] = False,
     by: By = None,
     json: AsJson = False,
 ) -> None:
     """Mark somebody as staff, whom the pages can leave out."""
-    from pipeline import correct
-
-    correct.run(load(site), "staff", by, {"identity": identity, "staff": not no}, as_json=json)
+    _say(site, "staff", by, {"identity": identity, "staff": not no}, as_json=json)
 
 
 @app.command(epilog='Example: camtrail watch 17 site.yaml --reason "lost a bag"')
@@ -123,16 +116,16 @@ def watch(
     json: AsJson = False,
 ) -> None:
     """Put somebody on the watch list, or print it: the pages show the mark."""
-    from pipeline import correct
-
     identity, site = _number_and_site(which, "ID")
     if show_list:
+        from pipeline import correct
+
         correct.list_watched(load(site), as_json=json)
         return
     if identity is None:
         raise CamtrailError("which identity? Give its number, or --list")
     arguments = {"identity": identity, "reason": None if no else reason}
-    correct.run(load(site), "watch", by, arguments, as_json=json)
+    _say(site, "watch", by, arguments, as_json=json)
 
 
 @app.command(epilog="Example: camtrail undo 4 site.yaml")
@@ -152,11 +145,9 @@ def undo(
 
     Corrections of one person are taken back in the reverse order. What was forgotten is gone.
     """
-    from pipeline import correct
-
     number, site = _number_and_site(which, "CORRECTION")
     arguments = {"correction": number, "administrator": True, "force": force}
-    correct.run(load(site), "undo", by, arguments, as_json=json)
+    _say(site, "undo", by, arguments, as_json=json)
 
 
 @app.command(epilog="Example: camtrail corrections site.yaml --json")
@@ -173,7 +164,7 @@ def corrections(
 
 @app.command(epilog="Example: camtrail forget 17 site.yaml --yes")
 def forget(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Identity,
     site: SiteFile = DEFAULT_SITE,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     by: By = None,
@@ -185,9 +176,21 @@ def forget(
     """
     if not yes:
         typer.confirm(f"Forget identity {identity} for good?", abort=True, err=True)
-    from pipeline import correct
+    _say(site, "forget", by, {"identity": identity}, as_json=json)
 
-    correct.run(load(site), "forget", by, {"identity": identity}, as_json=json)
+
+def _say(
+    site: Path, kind: str, author: str | None, arguments: dict[str, Any], *, as_json: bool
+) -> None:
+    from pipeline import correct  # takes what only these commands need
+
+    correct.run(load(site), kind, author, arguments, as_json=as_json)
+
+
+def _keys(texts: list[str]) -> list[TrackletKey]:
+    from pipeline.correct import parse_keys
+
+    return parse_keys(texts)
 
 
 def _number_and_site(words: list[str] | None, name: str) -> tuple[int | None, Path]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.bus import Request
 from pipeline.errors import CamtrailError, ContradictionError
+from pipeline.matcher.answers import Side, put_together, take_apart, two_places
 from pipeline.matcher.engine import Engine
-from pipeline.matcher.presence import CLOCK_TOLERANCE
 from pipeline.records import TrackletKey
-from pipeline.store import Said, Saying, Store, StoredVisit
+from pipeline.store import Link, Said, Saying, Store
 from pipeline.store.corrections import storable
 
 
@@ -64,6 +65,13 @@ class _One(_Arguments):
     identity: _Number
 
 
+class _Pair(_Arguments):
+    """Two tracklets as ``[camera, run, track]``; ``force``: as of `_Merge`."""
+
+    tracklets: tuple[tuple[str, str, _Number], tuple[str, str, _Number]]
+    force: bool = False
+
+
 class _Skip(_Arguments):
     tracklet: tuple[str, str, _Number]
 
@@ -96,6 +104,8 @@ class Corrections:
             "staff": self._staff,
             "watch": self._watch,
             "forget": self._forget,
+            "same": partial(self._answer, same=True),
+            "different": partial(self._answer, same=False),
             "skip": self._skip,
             "undo": self._undo,
         }
@@ -133,7 +143,9 @@ class Corrections:
         survivor, other = sorted(asked.identities)
         if survivor == other:
             raise CamtrailError(f"identity {survivor} cannot be merged with itself")
-        against = self._two_places(self._store.visits(survivor), self._store.visits(other))
+        against = two_places(
+            self._store.visits(survivor), self._store.visits(other), self._engine.topology
+        )
         _ask_back(against, force=asked.force)
         number = self._store.merge(survivor, other, replace(said, against=against))
         self._take_over(survivor)
@@ -149,6 +161,28 @@ class Corrections:
             self._take_over(identity)
         who = {"identity": asked.identity, "new": new}
         return who | {"tracklets": len(set(asked.keys)), "correction": number}
+
+    def _answer(self, arguments: dict[str, Any], said: Said, *, same: bool) -> Answer:
+        asked = _read(_Pair, arguments)
+        one, other = (TrackletKey(*key) for key in asked.tracklets)
+        if one == other:
+            raise CamtrailError(f"{one} cannot be compared with itself")
+        first, second = (
+            Side.of(key, self._store.holdings(self._store.owner(key)), self._engine.links)
+            for key in (one, other)
+        )
+        if same:
+            move, against = put_together(first, second, self._engine)
+            _ask_back(against, force=asked.force)
+        else:
+            move, against = take_apart(first, second, self._engine), ""
+        said = replace(said, against=against)
+        number = self._store.answer(one, other, move, said, same=same)
+        self._engine.links.add(Link(number, one, other, same), first.identity, second.identity)
+        for identity in (move.identity, move.former) if move else ():
+            self._take_over(identity)
+        who = {"tracklets": [str(one), str(other)], "correction": number}
+        return who | {"identity": self._store.owner(one), "moved": len(move.keys) if move else 0}
 
     def _rename(self, arguments: dict[str, Any], said: Said) -> Answer:
         asked = _read(_Name, arguments)
@@ -176,18 +210,19 @@ class Corrections:
         undone = self._store.to_undo(asked.correction, said.author, administrator=administrator)
         one, other = undone.identity, undone.other
         if undone.kind is Saying.SPLIT and other is not None:  # the matcher went on with both
-            against = self._two_places(self._store.visits(one), self._store.visits(other))
+            against = two_places(
+                self._store.visits(one), self._store.visits(other), self._engine.topology
+            )
             _ask_back(against, force=asked.force)
             said = replace(said, against=against)
         number = self._store.undo(undone.number, said, administrator=administrator)
+        self._engine.links.take_back(undone.number)
         if other is None:
             self._refresh(one)
-        elif undone.kind is Saying.MERGE:
-            self._take_over(other)
-            self._take_over(one)
         else:
-            self._take_over(one)
-            self._engine.drop(other)
+            joined = undone.kind in (Saying.MERGE, Saying.SAME)
+            for identity in (other, one) if joined else (one, other):
+                self._take_over(identity)
         what = {"undone": undone.number, "kind": undone.kind.value, "identity": one}
         return what | {"other": other, "correction": number}
 
@@ -205,32 +240,10 @@ class Corrections:
 
     def _take_over(self, identity: int) -> None:
         """An identity is as the store has it now; of two, first the one that gains."""
-        self._engine.reassign(identity, self._store.holdings(identity))
-
-    def _two_places(self, ours: Sequence[StoredVisit], theirs: Sequence[StoredVisit]) -> str:
-        """How two identities were in two places at once; empty where they were not."""
-        active: list[StoredVisit] = []
-        ahead = self._engine.topology.clocks.ahead
-        by_one_clock = [
-            replace(v, start=v.start - off, end=v.end - off) if off else v
-            for v in (*ours, *theirs)
-            for off in (ahead.get(v.key.camera, 0.0),)
-        ]
-        for visit in sorted(by_one_clock, key=lambda v: v.start):
-            active = [v for v in active if v.end > visit.start + CLOCK_TOLERANCE]
-            for other in active:
-                together = min(visit.end, other.end) - visit.start
-                if (
-                    other.identity != visit.identity
-                    and together > CLOCK_TOLERANCE
-                    and self._engine.topology.exclusive(visit.key.camera, other.key.camera)
-                ):
-                    return (
-                        f"{visit.identity} and {other.identity} were in two places at once: "
-                        f"{visit.key} and {other.key} overlap by {together:.1f} s"
-                    )
-            active.append(visit)
-        return ""
+        if holdings := self._store.holdings(identity):
+            self._engine.reassign(identity, holdings)
+        else:
+            self._engine.drop(identity)
 
 
 def _ask_back(against: str, *, force: bool) -> None:

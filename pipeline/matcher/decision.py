@@ -107,6 +107,9 @@ class Site(Protocol):
     @property
     def thresholds(self) -> Thresholds: ...
 
+    def forbids(self, key: TrackletKey, identity: int) -> bool:
+        """Whether a person said that a tracklet is not this identity."""
+
     def settle(self, choice: Choice) -> int:
         """Carries a decision out; gives the identity."""
 
@@ -195,7 +198,7 @@ class Options:
 
     def _rate(self, tracklet: Tracklet, identity: int, similarity: float) -> None:
         fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
-        if fit.standing is Standing.IMPOSSIBLE:
+        if fit.standing is Standing.IMPOSSIBLE or self._site.forbids(tracklet.key, identity):
             return
         parts = terms(similarity, fit)
         score = round(sum(parts.values()), 5)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration, centred
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.links import Links
 from pipeline.matcher.presence import Standing, Timeline, beside, standing
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
@@ -28,16 +29,19 @@ class Likeness:
         config: where it says both thresholds, nothing is learned.
         recommended: thresholds, see `Engine`.
         gallery: whose embeddings are compared.
+        links: what people said of pairs.
 
     Attributes:
         recommended: as given.
         thresholds: as they stand.
     """
 
-    def __init__(self, config: Matcher, recommended: Thresholds | None, gallery: Gallery) -> None:
+    def __init__(
+        self, config: Matcher, recommended: Thresholds | None, gallery: Gallery, links: Links
+    ) -> None:
         self._patience, self.recommended = config.patience, recommended
         self._fixed = recommended is not None and None not in (config.accept, config.new)
-        self._gallery = gallery
+        self._gallery, self._links = gallery, links
         self._calibration = Calibration(config.patience, "", recommended)
         self.thresholds = self._calibration.among(0)
         self._changed = False
@@ -138,7 +142,7 @@ class Likeness:
     def _learn_pair(self, one: Tracklet, other: Tracklet, topology: Topology) -> None:
         # Two views may overlap though nobody said so, and two boxes be on one person.
         certain = self.recommended is None or beside(one.visit, other.visit)
-        certain &= not one.said_with(other)
+        certain &= not one.said_with(other) and other.key not in self._links.group(one.key)
         if certain and standing(one.visit, other.visit, topology) is Standing.IMPOSSIBLE:
             self._calibration.learn(one, other)
             self._changed = True

@@ -61,7 +61,10 @@ LATE = counter("matcher_updates_late", "Updates that came after their time had b
 FOREIGN = counter("matcher_updates_foreign", "Updates of another encoder: stored, not decided on.")
 REFUSED = counter("matcher_updates_refused", "Updates of people who were forgotten.")
 
-_KINDS = ("confirm", "merge", "split", "rename", "staff", "watch", "forget", "skip", "undo")
+_KINDS = (
+    *("confirm", "merge", "split", "rename", "staff", "watch", "forget"),
+    *("same", "different", "skip", "undo"),
+)
 
 
 class Meter:
@@ -85,7 +88,7 @@ class Meter:
         for received in batch.updates:
             update = received.update
             COMMITTED.labels(update.camera).inc()
-            if self._engine.watermark.live(update.camera):
+            if self._engine.inbox.watermark.live(update.camera):
                 TO_COMMIT.labels(update.camera).observe(max(0.0, now - update.end))
         for verdict in batch.outcome.verdicts:
             DECISIONS.labels(kind_of(verdict)).inc()
@@ -104,24 +107,24 @@ class Meter:
     def report(self) -> None:
         """How it stands now."""
         engine = self._engine
-        UNDECIDED.set(engine.undecided)
-        WAITING.set(engine.waiting)
+        UNDECIDED.set(len(engine.hand.undecided))
+        WAITING.set(len(engine.inbox))
         IDENTITIES.set(len(engine.timelines))
         PROTOTYPES.set(len(engine.gallery))
         RECALL.set(engine.gallery.recall)
         THRESHOLD.labels("accept").set(engine.thresholds.accept)
         THRESHOLD.labels("new").set(engine.thresholds.new)
-        if engine.fingerprint:
-            ENCODER.labels(engine.fingerprint).set(1)
-        told = engine.late, engine.foreign, engine.refused
+        if engine.inbox.fingerprint:
+            ENCODER.labels(engine.inbox.fingerprint).set(1)
+        told = engine.inbox.late, engine.inbox.foreign, engine.inbox.refused
         for metric, value, before in zip((LATE, FOREIGN, REFUSED), told, self._told, strict=True):
             metric.inc(value - before)
         self._told = told
         self._report_time()
 
     def _report_time(self) -> None:
-        watermark, _ = self._engine.watermark.now()
-        live = self._engine.watermark.live_cameras()
+        watermark, _ = self._engine.inbox.watermark.now()
+        live = self._engine.inbox.watermark.live_cameras()
         WATERMARK.set(watermark if math.isfinite(watermark) else math.nan)
         self._covered = watermark if live and math.isfinite(watermark) else math.nan
         newest = max(live.values(), default=0.0)
@@ -137,9 +140,9 @@ class Meter:
         return 0.0 if math.isnan(lag) else max(0.0, lag)
 
     def _decided(self, key: TrackletKey, now: float) -> None:
-        began = self._engine.began(key)
-        if began is not None and self._engine.watermark.live(key.camera):
-            TO_DECISION.labels(key.camera).observe(max(0.0, now - began))
+        tracklet = self._engine.hand.open.get(key)
+        if tracklet is not None and self._engine.inbox.watermark.live(key.camera):
+            TO_DECISION.labels(key.camera).observe(max(0.0, now - tracklet.visit.start))
 
 
 def kind_of(verdict: Verdict) -> str:

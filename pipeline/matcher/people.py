@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.links import Links
 from pipeline.matcher.presence import Timeline, Visit
 from pipeline.matcher.repair import Repair
 from pipeline.matcher.tracklets import Tracklet
@@ -33,6 +34,7 @@ class People:
 
     Args:
         gallery: empty.
+        links: what people said of pairs, which learns whose their tracklets are.
         most: identities in the gallery, at most.
         most_prototypes: in the gallery, at most.
 
@@ -40,8 +42,9 @@ class People:
         outcome: what changed since it was last taken.
     """
 
-    def __init__(self, gallery: Gallery, most: int, most_prototypes: int) -> None:
+    def __init__(self, gallery: Gallery, links: Links, most: int, most_prototypes: int) -> None:
         self.gallery = gallery
+        self._links = links
         self.timelines: dict[int, Timeline] = {}
         self.outcome = Outcome()
         self._most, self._most_prototypes = most, most_prototypes
@@ -82,6 +85,7 @@ class People:
             Verdict(tracklet.key, now, assignment, former, reason, rival, doubt)
         )
         tracklet.assignment = assignment
+        self._links.place(tracklet.key, identity)
         self.timelines.setdefault(identity, Timeline()).add(tracklet.visit)
         self.show(tracklet)
         return identity
@@ -93,6 +97,7 @@ class People:
         self._take_out(tracklet)
         self._forget_empty([identity])
         tracklet.assignment = None
+        self._links.place(tracklet.key, None)
         self.outcome.verdicts.append(Verdict(tracklet.key, now, None, identity, reason))
 
     def repair(self, repairs: Sequence[Repair], now: float) -> None:
@@ -126,6 +131,7 @@ class People:
                 self.gallery.give(key, identity)
             else:
                 self.gallery.restore([prototype])
+                self.outcome.prototypes.pop(key, None)  # that it had to go
         self.make_room([identity])
 
     def make_room(self, identities: Iterable[int] | None = None) -> None:

@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.links import Links
 from pipeline.matcher.presence import (
     CLOCK_TOLERANCE,
     CONTINUATION_SECONDS,
@@ -27,7 +28,7 @@ from pipeline.matcher.presence import (
 from pipeline.matcher.scoring import Thresholds, support
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
-from pipeline.records import FloatArray
+from pipeline.records import FloatArray, TrackletKey
 
 REPAIR_SECONDS = 10.0  # of event time from one repair to the next
 MOST = 128  # tracklets that are looked back on, the newest
@@ -48,7 +49,8 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """n parties to be grouped: tracklets, and older parts of identities.
+    """n parties to be grouped: tracklets (those of which a person said that they are one are one
+    party), and older parts of identities.
 
     Attributes:
         similarity: (n, n) means of the cosine similarities of their embeddings.
@@ -56,8 +58,9 @@ class Recent:
         apart: (n, n), who cannot be together.
         sizes: (n,) embeddings behind each.
         labels: (n,) the identities that they have now.
-        fixed: (n,) older parts, which keep theirs.
+        fixed: (n,) older parts, and what belongs to them, which keep theirs.
         seconds: (n,) for how long each was seen.
+        party: (t,) that each of the tracklets is in.
     """
 
     similarity: Matrix
@@ -67,6 +70,7 @@ class Recent:
     labels: Labels
     fixed: BoolVector
     seconds: Vector
+    party: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,9 @@ class Repair:
 def find_repairs(tracklets: Sequence[Tracklet], recent: Recent, groups: Labels) -> list[Repair]:
     """Who has to move so that the identities are as in ``groups``."""
     repairs = []
-    for row, tracklet in enumerate(tracklets):
-        if groups[row] != recent.labels[row]:
+    for tracklet, row in zip(tracklets, recent.party.tolist(), strict=True):
+        assert tracklet.assignment is not None
+        if groups[row] != tracklet.assignment.identity:
             others = groups == groups[row]
             others[row] = False
             alike = float(recent.similarity[row, others].mean()) if others.any() else math.nan
@@ -226,37 +231,80 @@ def look_back(
     gallery: Gallery,
     timelines: Mapping[int, Timeline],
     topology: Topology,
+    links: Links,
 ) -> Recent:
-    """Decided tracklets with embeddings, in their order, and behind them what else their identities
-    have."""
-    labels = [t.assignment.identity for t in tracklets if t.assignment is not None]
-    embeddings = [t.embedding for t in tracklets if t.embedding is not None]
-    cameras = [t.key.camera for t in tracklets]
-    owners, parties = list(range(len(tracklets))), [[t.visit] for t in tracklets]
-    keys = {t.key for t in tracklets}
+    """Decided tracklets with embeddings, and what else their identities have."""
+    labels, embeddings, cameras = [], [], []
+    parties: list[list[Visit]] = []
+    party, older = _parties(tracklets, links)
+    for tracklet, number in zip(tracklets, party, strict=True):
+        assert tracklet.assignment is not None
+        assert tracklet.embedding is not None
+        if number == len(parties):
+            parties.append([])
+            labels.append(tracklet.assignment.identity)
+        parties[number].append(tracklet.visit)
+        embeddings.append(tracklet.embedding)
+        cameras.append(tracklet.key.camera)
+    owners, keys = list(party), {t.key for t in tracklets}
     for identity in sorted(set(labels)):
-        older = [visit for visit in timelines[identity] if visit.key not in keys]
+        visits = [visit for visit in timelines[identity] if visit.key not in keys]
         prototypes = gallery.prototypes(identity)
-        if older and prototypes:  # none where another encoder found no crop of it
+        if visits and prototypes:  # none where another encoder found no crop of it
             own = {key: value for key, value in prototypes.items() if key not in keys}
             own = own or prototypes  # all the best were recent
+            number = older.setdefault(identity, len(parties))
+            if number == len(parties):
+                parties.append([])
+                labels.append(identity)
+            parties[number] += visits
             embeddings += own.values()
             cameras += [key.camera for key in own]
-            owners += [len(parties)] * len(own)
-            parties.append(older)
-            labels.append(identity)
+            owners += [number] * len(own)
     compared = gallery.whitening.apply(np.array(embeddings, np.float32), cameras)
     similarity, sizes = _means(compared, owners, len(parties))
     apart, backing = _relations(parties, topology)
+    for one, other in _said_apart(tracklets, party, older, links):
+        apart[one, other] = apart[other, one] = True
     return Recent(
         similarity=similarity,
         support=backing,
         apart=apart,
         sizes=sizes,
         labels=np.array(labels, np.int64),
-        fixed=np.arange(len(parties)) >= len(tracklets),
-        seconds=np.array([sum(v.end - v.start for v in party) for party in parties]),
+        fixed=np.isin(np.arange(len(parties)), list(older.values())),
+        seconds=np.array([sum(v.end - v.start for v in visits) for visits in parties]),
+        party=np.array(party, np.int64),
     )
+
+
+def _parties(tracklets: Sequence[Tracklet], links: Links) -> tuple[list[int], dict[int, int]]:
+    """The party of each tracklet, numbered in their order; and by identity the party that what is
+    older of it belongs to, where a person said that a tracklet is one with some of that.
+    """
+    keys = {t.key for t in tracklets}
+    numbers: dict[TrackletKey | int, int] = {}
+    older: dict[int, int] = {}
+    party = []
+    for tracklet in tracklets:
+        assert tracklet.assignment is not None
+        group = links.group(tracklet.key)
+        stays = not group <= keys
+        mark = tracklet.assignment.identity if stays else min(group)
+        party.append(numbers.setdefault(mark, len(numbers)))
+        if stays:
+            older[tracklet.assignment.identity] = party[-1]
+    return party, older
+
+
+def _said_apart(
+    tracklets: Sequence[Tracklet], party: Sequence[int], older: Mapping[int, int], links: Links
+) -> list[tuple[int, int]]:
+    """The parties of which a person said that they are not one."""
+    rows = {t.key: number for t, number in zip(tracklets, party, strict=True)}
+    pairs = [(rows[t.key], key) for t in tracklets for key in links.apart(t.key)]
+    found = [(one, rows.get(key, older.get(links.whose(key) or 0))) for one, key in pairs]
+    return [(one, other) for one, other in found if other is not None and other != one]
 
 
 def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[BoolMatrix, Matrix]:

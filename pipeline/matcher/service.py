@@ -191,7 +191,7 @@ class Service:
     def _open(self) -> None:
         self._consumer.open()
         # Also what a Redis that was restarted may have forgotten.
-        self._consumer.announce(self._engine.watermark.positions())
+        self._consumer.announce(self._engine.inbox.watermark.positions())
         REDIS_UP.labels("matcher").set(1)
 
     def _step(self, stop: threading.Event) -> bool:
@@ -205,13 +205,13 @@ class Service:
             return False
         if self._take(deliveries, stop):
             # In this order: a worker takes what is acknowledged and not announced for forgotten.
-            self._consumer.announce(self._engine.watermark.positions())
+            self._consumer.announce(self._engine.inbox.watermark.positions())
             self._consumer.ack([delivery.id for delivery in deliveries])
         for request in self._requests.take():
             self._answer(request)
         if time.monotonic() - self._chores_at >= _CHORES_SECONDS:
             self._chores()
-        return not deliveries and self._engine.watermark.all_gone and self._engine.idle
+        return not deliveries and self._engine.inbox.watermark.all_gone and self._engine.idle
 
     def _take(self, deliveries: Sequence[Delivery], stop: threading.Event) -> bool:
         """Decides on what was read and commits it; False where ``stop`` came before it could."""
@@ -227,13 +227,13 @@ class Service:
         self._committed += len(batch.updates)
         for verdict in batch.outcome.verdicts:
             log.debug("decided", tracklet=str(verdict.key), kind=kind_of(verdict))
-        if self._engine.foreign and not self._foreign:
+        if self._engine.inbox.foreign and not self._foreign:
             log.warning(
                 "updates of another encoder are stored but not decided on; give all workers "
                 "the same encoder.path and restart them",
-                expected=self._engine.fingerprint,
+                expected=self._engine.inbox.fingerprint,
             )
-        self._foreign = self._engine.foreign
+        self._foreign = self._engine.inbox.foreign
         return True
 
     def _answer(self, request: Request) -> None:
@@ -288,10 +288,10 @@ class Service:
         self._chores_at = time.monotonic()
         HEARTBEAT.labels("matcher").set_to_current_time()
         self._meter.report()
-        self._consumer.announce(self._engine.watermark.positions())
+        self._consumer.announce(self._engine.inbox.watermark.positions())
         self._consumer.trim()
         if (
-            self._engine.refused > self._refused
+            self._engine.inbox.refused > self._refused
             and time.monotonic() - self._forgot_at > _FORGET_SECONDS
         ):
             self._forget_messages()  # what has come since of somebody who was still in view
@@ -303,12 +303,12 @@ class Service:
         self._report("")
 
     def _forget_messages(self) -> None:
-        self._refused, self._forgot_at = self._engine.refused, time.monotonic()
-        forget_messages(self._site, self._client, self._engine.watermark.positions())
+        self._refused, self._forgot_at = self._engine.inbox.refused, time.monotonic()
+        forget_messages(self._site, self._client, self._engine.inbox.watermark.positions())
 
     def _report(self, message: str) -> None:
         """The matcher's health, for whoever wants to know."""
-        watermark, awaited = self._engine.watermark.now()
+        watermark, awaited = self._engine.inbox.watermark.now()
         recall = self._engine.gallery.recall
         health: dict[Any, Any] = {
             "pid": os.getpid(),
@@ -320,11 +320,11 @@ class Service:
             "prototypes": len(self._engine.gallery),
             "recall": "" if math.isnan(recall) else round(recall, 4),
             "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
-            "undecided": self._engine.undecided,
+            "undecided": len(self._engine.hand.undecided),
             "committed": self._committed,
             "rate": round(self._rate(), 1),
-            "late": self._engine.late,
-            "foreign": self._engine.foreign,
+            "late": self._engine.inbox.late,
+            "foreign": self._engine.inbox.foreign,
             "dead_letters": self._consumer.dead_letters,
             "message": message,
             **self._ground.tell(),

@@ -90,8 +90,8 @@ class Ledger:
             tracklets=len(self._embedded),
             identities=len(set(self.identities.values())),
             undecided=len(embedded - self.who.keys()),
-            late=engine.late,
-            foreign=engine.foreign,
+            late=engine.inbox.late,
+            foreign=engine.inbox.foreign,
             decisions=self._digest.hexdigest(),
         )
 

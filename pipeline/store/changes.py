@@ -15,9 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, sele
 
 from pipeline.errors import CamtrailError
 from pipeline.store.rows import Change, Saying
-from pipeline.store.schema import audit, changes
+from pipeline.store.schema import audit, changes, links
 
 _UNDONE = changes.alias("undone_by")
+_JOINING = (Saying.MERGE.value, Saying.SAME.value)  # may have put two identities together
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,11 @@ def wipe(connection: Connection, identity: int) -> None:
     same, found = {identity}, {identity}
     while found:
         merged = _with_undoing().where(
-            changes.c.kind == Saying.MERGE.value,
+            changes.c.kind.in_(_JOINING),
             changes.c.identity.in_(found),
             _UNDONE.c.id.is_(None),
         )
-        found = {row.other for row in connection.execute(merged)} - same
+        found = {row.other for row in connection.execute(merged) if row.other} - same
         same |= found
     connection.execute(update(changes).where(_about(same)).values(before=None))
 
@@ -134,10 +135,17 @@ def wipe(connection: Connection, identity: int) -> None:
 def became(connection: Connection, identity: int) -> Change | None:
     """The merge by which an identity became part of another, if that still holds."""
     merged = _with_undoing().where(
-        changes.c.kind == Saying.MERGE.value, changes.c.other == identity, _UNDONE.c.id.is_(None)
+        changes.c.kind.in_(_JOINING), changes.c.other == identity, _UNDONE.c.id.is_(None)
     )
     row = connection.execute(merged.order_by(changes.c.id.desc()).limit(1)).one_or_none()
     return None if row is None else _change(row)
+
+
+def said_the_same() -> Select[tuple[int]]:
+    """The tracklets of which a person said that they show somebody whom another one shows."""
+    ends = (select(c).where(links.c.same) for c in (links.c.tracklet, links.c.other))
+    first, second = ends
+    return select(first.union(second).subquery().c[0])
 
 
 def _with_undoing() -> Select[Any]:

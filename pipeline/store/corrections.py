@@ -7,17 +7,15 @@ its lock, may call these: it has to change what it remembers in the same step.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import CamtrailError
-from pipeline.records import Decision, TrackletKey
-from pipeline.store.changes import Said, became, record, to_undo, wipe
-from pipeline.store.reader import known_numbers
-from pipeline.store.rows import Correction, Saying, StoredVisit
+from pipeline.records import TrackletKey
+from pipeline.store import links
+from pipeline.store.changes import Said, record, to_undo, wipe
+from pipeline.store.rows import Change, Correction, Saying
 from pipeline.store.schema import (
     audit,
     corrections,
@@ -29,36 +27,22 @@ from pipeline.store.schema import (
     tracklets,
     updates,
 )
+from pipeline.store.whose import (
+    NOBODY,
+    assign,
+    decisions_on,
+    in_parts,
+    join_marks,
+    marks_of,
+    numbers_of,
+    prototypes_of,
+    restore,
+    set_marks,
+    visits,
+)
 
 MAX_NAME = 200
 MAX_REASON = 500
-_AT_ONCE = 500  # rows of one statement
-_DECIDED = ("identity", "decision", "similarity", "runner_up", "decided_at", "rival", "doubt")
-_NOBODY: dict[str, Any] = {"name": None, "staff": False, "watched": None, "in_gallery": False}
-
-
-def visits(connection: Connection, identity: int) -> dict[int, StoredVisit]:
-    """All tracklets of an identity, by their number.
-
-    Raises:
-        CamtrailError: it has none.
-    """
-    t = tracklets.c
-    query = select(t.id, t.camera, t.run, t.track, t.start, t.end).where(t.identity == identity)
-    found = {
-        row.id: StoredVisit(
-            TrackletKey(row.camera, row.run, row.track), identity, row.start, row.end
-        )
-        for row in connection.execute(query.order_by(t.start, t.id))
-    }
-    if not found:
-        merge = became(connection, identity)
-        if merge is not None:
-            raise CamtrailError(
-                f"identity {identity} is part of {merge.identity} now: {merge.author} merged them"
-            )
-        raise CamtrailError(f"there is no identity {identity}; {known_numbers(connection)}")
-    return found
 
 
 def merge(connection: Connection, survivor: int, other: int, said: Said) -> int:
@@ -66,7 +50,7 @@ def merge(connection: Connection, survivor: int, other: int, said: Said) -> int:
     gives the number of the change, as the following do.
     """
     moved, stayed = visits(connection, other), visits(connection, survivor)
-    marks = _identities(connection, [survivor, other], ("name", "staff", "watched"))
+    marks = marks_of(connection, [survivor, other], ("name", "staff", "watched"))
     everybody = [*moved, *stayed]
     change = record(
         connection,
@@ -77,23 +61,14 @@ def merge(connection: Connection, survivor: int, other: int, said: Said) -> int:
         tracklets=len(everybody),
         before={
             "identities": marks,
-            "tracklets": _decided(connection, list(moved)),
-            "prototypes": _prototypes(connection, [survivor, other]),
+            "tracklets": decisions_on(connection, list(moved)),
+            "prototypes": prototypes_of(connection, [survivor, other]),
         },
     )
-    _assign(connection, list(moved), survivor, other, said, {"rule": f"merged by {said.author}"})
+    assign(connection, list(moved), survivor, other, said, {"rule": f"merged by {said.author}"})
     _say(connection, everybody, survivor, Correction.MERGE, said, change)
-    ours, theirs = marks[survivor], marks[other]
-    watched = theirs["watched"] if ours["watched"] is None else ours["watched"]
-    _set(
-        connection,
-        survivor,
-        name=ours["name"] or theirs["name"],
-        staff=ours["staff"] or theirs["staff"],
-        watched=watched,
-        in_gallery=True,
-    )
-    _set(connection, other, **_NOBODY)
+    join_marks(connection, survivor, marks[survivor], marks[other])
+    set_marks(connection, other, **NOBODY)
     return change
 
 
@@ -106,7 +81,7 @@ def split(
         CamtrailError: one is not of this identity, or none would be left.
     """
     own = visits(connection, identity)
-    moved = _chosen(own, keys)
+    moved = numbers_of(own, keys)
     rest = [number for number in own if number not in set(moved)]
     if not moved or not rest:
         raise CamtrailError(
@@ -122,12 +97,12 @@ def split(
         identity,
         new,
         tracklets=len(own),
-        before={"tracklets": _decided(connection, moved)},
+        before={"tracklets": decisions_on(connection, moved)},
     )
-    _assign(connection, moved, new, identity, said, {"rule": f"split by {said.author}"})
+    assign(connection, moved, new, identity, said, {"rule": f"split by {said.author}"})
     _say(connection, moved, new, Correction.SPLIT, said, change)
     _say(connection, rest, identity, Correction.SPLIT, said, change)
-    _set(connection, identity, in_gallery=True)
+    set_marks(connection, identity, in_gallery=True)
     return change
 
 
@@ -145,7 +120,7 @@ def confirm(
         CamtrailError: there is no such identity, or a tracklet is not one of its.
     """
     own = visits(connection, identity)
-    chosen = _chosen(own, keys or [visit.key for visit in own.values()])
+    chosen = numbers_of(own, keys or [visit.key for visit in own.values()])
     change = record(connection, said, Saying.CONFIRM, identity, tracklets=len(chosen), before={})
     _say(connection, chosen, identity, Correction.CONFIRM, said, change)
     return change, [own[number].key for number in chosen]
@@ -193,21 +168,24 @@ def undo(connection: Connection, number: int, said: Said, *, administrator: bool
     change, before = to_undo(connection, number, said.author, administrator=administrator)
     rule = {"rule": f"taken back by {said.author}"}
     connection.execute(delete(corrections).where(corrections.c.change == change.number))
-    _restore(connection, before.get("tracklets", []), said, rule)
+    if change.kind in (Saying.SAME, Saying.DIFFERENT):
+        links.take_back(connection, change, before, said, rule)
+        return _taken_back(connection, change, said)
+    restore(connection, before.get("tracklets", []), said, rule)
     for identity, marks in before.get("identities", {}).items():
-        _set(connection, int(identity), **marks)
+        set_marks(connection, int(identity), **marks)
     if change.kind is Saying.MERGE:
         assert change.other is not None
         for identity in (change.identity, change.other):
-            _set(connection, identity, in_gallery=True)
-        for part in _parts(before["prototypes"]):
+            set_marks(connection, identity, in_gallery=True)
+        for part in in_parts(before["prototypes"]):
             connection.execute(
                 update(tracklets).where(tracklets.c.id.in_(part)).values(prototype=True)
             )
     if change.kind is Saying.SPLIT:
         assert change.other is not None
         left = select(tracklets.c.id).where(tracklets.c.identity == change.other)
-        _assign(
+        assign(
             connection,
             connection.scalars(left).all(),
             change.identity,
@@ -215,17 +193,9 @@ def undo(connection: Connection, number: int, said: Said, *, administrator: bool
             said,
             rule,
         )
-        _set(connection, change.identity, in_gallery=True)
-        _set(connection, change.other, **_NOBODY)
-    return record(
-        connection,
-        said,
-        Saying.UNDO,
-        change.identity,
-        change.other,
-        tracklets=change.tracklets,
-        undoes=change.number,
-    )
+        set_marks(connection, change.identity, in_gallery=True)
+        set_marks(connection, change.other, **NOBODY)
+    return _taken_back(connection, change, said)
 
 
 def forget(
@@ -251,8 +221,9 @@ def delete_tracklets(connection: Connection, numbers: Sequence[int]) -> list[str
     be deleted.
     """
     files: list[str] = []
-    for part in _parts(numbers):
+    for part in in_parts(numbers):
         files += connection.scalars(select(crops.c.file).where(crops.c.tracklet.in_(part))).all()
+        links.forget_links(connection, part)
         for table in (crops, embeddings, corrections, events, updates):
             connection.execute(delete(table).where(table.c.tracklet.in_(part)))
         connection.execute(delete(tracklets).where(tracklets.c.id.in_(part)))
@@ -261,7 +232,7 @@ def delete_tracklets(connection: Connection, numbers: Sequence[int]) -> list[str
 
 def clear_identity(connection: Connection, identity: int) -> None:
     """An identity is nobody any more; its number is not given again."""
-    _set(connection, identity, **_NOBODY)
+    set_marks(connection, identity, **NOBODY)
 
 
 def storable(text: str) -> bool:
@@ -275,97 +246,28 @@ def times_forgotten(connection: Connection) -> int:
     return connection.scalar(query) or 0
 
 
-def _chosen(own: Mapping[int, StoredVisit], keys: Collection[TrackletKey]) -> list[int]:
-    """The numbers of the tracklets with these keys."""
-    numbers = {visit.key: number for number, visit in own.items()}
-    strange = [str(key) for key in keys if key not in numbers]
-    if strange:
-        identity = next(iter(own.values())).identity
-        raise CamtrailError(
-            f"{', '.join(strange)}: no tracklet of identity {identity}; its are: "
-            f"{', '.join(map(str, numbers))}"
-        )
-    return [numbers[key] for key in dict.fromkeys(keys)]
+def _taken_back(connection: Connection, change: Change, said: Said) -> int:
+    return record(
+        connection,
+        said,
+        Saying.UNDO,
+        change.identity,
+        change.other,
+        tracklets=change.tracklets,
+        undoes=change.number,
+    )
 
 
 def _mark(
     connection: Connection, kind: Saying, identity: int, said: Said, **marks: str | bool | None
 ) -> int:
     own = visits(connection, identity)
-    former = _identities(connection, [identity], marks)
+    former = marks_of(connection, [identity], marks)
     change = record(
         connection, said, kind, identity, tracklets=len(own), before={"identities": former}
     )
-    _set(connection, identity, **marks)
+    set_marks(connection, identity, **marks)
     return change
-
-
-def _set(connection: Connection, identity: int, **values: Any) -> None:
-    connection.execute(update(identities).where(identities.c.id == identity).values(values))
-
-
-def _identities(
-    connection: Connection, numbers: Sequence[int], columns: Collection[str]
-) -> dict[int, dict[str, Any]]:
-    """What identities are like, by their number."""
-    chosen = select(identities.c.id, *(identities.c[name] for name in columns))
-    rows = connection.execute(chosen.where(identities.c.id.in_(numbers)))
-    return {row.id: {name: getattr(row, name) for name in columns} for row in rows}
-
-
-def _decided(connection: Connection, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """What was decided on tracklets."""
-    columns = [tracklets.c.id, *(tracklets.c[name] for name in _DECIDED)]
-    return [
-        row._asdict()
-        for part in _parts(numbers)
-        for row in connection.execute(select(*columns).where(tracklets.c.id.in_(part)))
-    ]
-
-
-def _prototypes(connection: Connection, numbers: Sequence[int]) -> Sequence[int]:
-    """The tracklets that stand for identities in the gallery."""
-    t = tracklets.c
-    return connection.scalars(
-        select(t.id).where(t.identity.in_(numbers), t.prototype).order_by(t.id)
-    ).all()
-
-
-def _restore(
-    connection: Connection, rows: Sequence[dict[str, Any]], said: Said, reason: dict[str, str]
-) -> None:
-    """What was decided on tracklets holds again."""
-    for row in rows:
-        t = tracklets.c
-        former = connection.scalar(select(t.identity).where(t.id == row["id"]))
-        values = {name: row[name] for name in _DECIDED}
-        connection.execute(update(tracklets).where(t.id == row["id"]).values(values))
-        decided = ("identity", "decision", "similarity", "runner_up")
-        event = {name: row[name] for name in decided} | {"former": former, "time": said.now}
-        event |= {"tracklet": row["id"], "reason": json.dumps(reason)}
-        connection.execute(insert(events), event)
-
-
-def _assign(
-    connection: Connection,
-    numbers: Sequence[int],
-    identity: int,
-    former: int,
-    said: Said,
-    reason: dict[str, str],
-) -> None:
-    decision = {"decision": Decision.CORRECTED.value, "identity": identity}
-    nothing = {"similarity": None, "runner_up": None}
-    unasked = {"rival": None, "doubt": None}
-    for part in _parts(numbers):
-        connection.execute(
-            update(tracklets)
-            .where(tracklets.c.id.in_(part))
-            .values(decision | nothing | unasked | {"decided_at": said.now})
-        )
-        event = decision | nothing | {"former": former, "time": said.now}
-        event |= {"reason": json.dumps(reason)}
-        connection.execute(insert(events), [event | {"tracklet": number} for number in part])
 
 
 def _say(
@@ -379,7 +281,3 @@ def _say(
     row = {"time": said.time, "author": said.author, "kind": kind.value}
     row |= {"identity": identity, "change": change}
     connection.execute(insert(corrections), [row | {"tracklet": number} for number in numbers])
-
-
-def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
-    return [numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE)]

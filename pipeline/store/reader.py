@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Engine, FromClause, Select, func, inspect, select
+from sqlalchemy import Engine, FromClause, Select, func, inspect, select
 
 from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
 from pipeline.records import Path as TrackPath
 from pipeline.store.arrivals import arrivals, load_runs
-from pipeline.store.changes import history
+from pipeline.store.changes import history, said_the_same
 from pipeline.store.embeddings import Unembedded, count_embedded, unembedded
 from pipeline.store.packing import nan, unpack_path
 from pipeline.store.rows import (
@@ -40,11 +40,13 @@ from pipeline.store.schema import (
     embeddings,
     events,
     identities,
+    links,
     meta,
     runs,
     tracklets,
     updates,
 )
+from pipeline.store.whose import known_numbers
 
 
 class Reader:
@@ -276,13 +278,19 @@ class Reader:
         )
 
     def _confirmed(self) -> dict[int, int]:
-        """By tracklet the identity that a person said last."""
-        if not inspect(self._engine).has_table(corrections.name):
-            return {}
-        c = corrections.c
-        query = select(c.tracklet, c.identity).order_by(c.time, c.id)
+        """By tracklet the identity that a person said last; else the one that it has, where a
+        person said that another one shows the same.
+        """
+        found: dict[int, int] = {}
+        t, c, tables = tracklets.c, corrections.c, inspect(self._engine)
         with self._engine.connect() as connection:
-            return {r.tracklet: r.identity for r in connection.execute(query)}
+            if tables.has_table(links.name):
+                alike = select(t.id, t.identity).where(t.id.in_(said_the_same()))
+                found |= {r.id: r.identity for r in connection.execute(alike)}
+            if tables.has_table(corrections.name):
+                said = select(c.tracklet, c.identity).order_by(c.time, c.id)
+                found |= {r.tracklet: r.identity for r in connection.execute(said)}
+        return found
 
     def _visit(self, row: Any) -> Visit:
         return Visit(
@@ -299,13 +307,6 @@ class Reader:
 
     def _crop(self, name: str | None) -> Path | None:
         return self.crops / name if name else None
-
-
-def known_numbers(connection: Connection) -> str:
-    """Which identities there are, for whoever asked for another."""
-    t = tracklets.c.identity
-    first, last = connection.execute(select(func.min(t), func.max(t))).one()
-    return f"there are {first} to {last}" if first else "there are none yet"
 
 
 def _summaries() -> Select[Any]:

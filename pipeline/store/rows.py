@@ -247,6 +247,8 @@ class Saying(StrEnum):
     STAFF = "staff"
     WATCH = "watch"
     FORGET = "forget"
+    SAME = "same"
+    DIFFERENT = "different"
     UNDO = "undo"
 
 
@@ -254,7 +256,8 @@ class Saying(StrEnum):
 class Change:
     """One thing that a person said, of ``tracklets`` of ``identity``.
 
-    ``time`` is by the clock. ``other`` is the identity that was merged into it or split off it.
+    ``time`` is by the clock. ``other`` is the identity that was merged into it or split off it; of
+    an answer about two tracklets (``SAME``, ``DIFFERENT``) likewise, where it moved any.
     ``undone_by`` and ``undoes`` are numbers of changes. ``undoable`` is whether it may still be
     taken back, as far as later changes do not stand in the way.
     """
@@ -269,6 +272,27 @@ class Change:
     undoes: int | None
     undone_by: int | None
     undoable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a person said of two tracklets: that they show one person, or two. ``change`` is the
+    number of having said it.
+    """
+
+    change: int
+    one: TrackletKey
+    other: TrackletKey
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Tracklets that go from one identity to another, which may be new, since a person answered."""
+
+    keys: Sequence[TrackletKey]
+    former: int
+    identity: int
 
 
 class Correction(StrEnum):

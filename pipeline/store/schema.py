@@ -1,4 +1,4 @@
-"""The tables of the store, version 4.
+"""The tables of the store, version 5.
 
 ===============  =================================================================================
 ``meta``         facts about the whole store, as text: ``schema``, ``fingerprint``, ``tick``, ...
@@ -10,6 +10,7 @@
 ``crops``        the pictures that are kept of each tracklet, the best one among them
 ``changes``      each thing that people said as a whole, with what taking it back needs
 ``corrections``  what that says of tracklets; the newest of a tracklet is the one that holds
+``links``        of which two tracklets people said that they are one person, or two
 ``embeddings``   of tracklets whose updates another encoder embedded: what this one makes of their
                  kept crops
 ``audit``        what people did: who, when, and to whom; nothing of what they saw
@@ -43,7 +44,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # Numbers of 64 bits, and text in the order of its bytes: as SQLite has them anyway.
 WHOLE = Integer().with_variant(BigInteger(), "postgresql")
@@ -198,6 +199,16 @@ corrections = Table(
     Column("identity", WHOLE, ForeignKey("identities.id"), nullable=False),
     Column("tracklet", WHOLE, ForeignKey("tracklets.id"), nullable=False, index=True),
     Column("change", WHOLE, ForeignKey("changes.id"), index=True),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", WHOLE, primary_key=True),
+    Column("change", WHOLE, ForeignKey("changes.id"), nullable=False, index=True),
+    Column("tracklet", WHOLE, ForeignKey("tracklets.id"), nullable=False, index=True),  # asked of
+    Column("other", WHOLE, ForeignKey("tracklets.id"), nullable=False, index=True),
+    Column("same", Boolean, nullable=False),  # whether both show one person
 )
 
 embeddings = Table(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Exists, case, exists, func, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 
 from pipeline.records import Assignment, CameraState, Decision, TrackletKey, TrackletUpdate
+from pipeline.store.links import all_links
 from pipeline.store.packing import nan, unpack_embedding, unpack_path
 from pipeline.store.rows import (
     Holding,
+    Link,
     Received,
     RunState,
     StoredPrototype,
@@ -40,8 +42,9 @@ class Snapshot:
     ``gallery`` are the identities in the gallery; ``visits`` and ``prototypes`` what it is done
     with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
     first, also of identities that have left the gallery. ``forgotten`` are tracklets of which
-    nothing may be kept, though their cameras may still send some. ``calibration``,
-    ``whitening``, ``lists`` and ``topology`` are as of `Outcome`.
+    nothing may be kept, though their cameras may still send some. ``links`` are what people said of
+    pairs of tracklets, ``whose`` the identities of these. ``calibration``, ``whitening``, ``lists``
+    and ``topology`` are as of `Outcome`.
     """
 
     tick: float
@@ -58,6 +61,8 @@ class Snapshot:
     prototypes: Iterable[StoredPrototype]
     recent: Iterable[StoredTracklet]
     forgotten: Collection[TrackletKey] = ()
+    links: Sequence[Link] = ()
+    whose: Mapping[TrackletKey, int] = field(default_factory=dict)
 
 
 def load_snapshot(engine: Engine) -> Snapshot:
@@ -67,6 +72,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
         last = connection.scalar(select(func.max(identities.c.id)))
         fingerprint = facts.get("fingerprint", "")
         gallery = select(identities.c.id).where(identities.c.in_gallery)
+        links, whose = all_links(connection)
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
@@ -82,6 +88,8 @@ def load_snapshot(engine: Engine) -> Snapshot:
             prototypes=_closed_prototypes(engine, fingerprint),
             recent=_recent(engine, fingerprint),
             forgotten=[TrackletKey(*row) for row in connection.execute(select(forgotten))],
+            links=links,
+            whose=whose,
         )
 
 

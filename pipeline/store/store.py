@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import CamtrailError
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
-from pipeline.store import corrections
+from pipeline.store import corrections, links
 from pipeline.store.changes import Said, to_undo
 from pipeline.store.connection import TROUBLE, cause, database_file, open_database
 from pipeline.store.crops import KeptCrop, best_of, superfluous, write_crop
@@ -40,6 +40,7 @@ from pipeline.store.rows import (
     Batch,
     Change,
     Holding,
+    Move,
     Outcome,
     Received,
     RunState,
@@ -57,6 +58,7 @@ from pipeline.store.schema import (
 )
 from pipeline.store.snapshot import Snapshot, load_holdings, load_snapshot
 from pipeline.store.versions import copies
+from pipeline.store.whose import visits
 
 _UNSURE_SECONDS = 30.0  # for which a database that went away in a transaction is waited for
 _PAUSE_SECONDS = 0.2
@@ -138,7 +140,7 @@ class Store(Reader):
     def visits(self, identity: int) -> list[StoredVisit]:
         """All tracklets of an identity. Raises `CamtrailError` where it has none."""
         with self._engine.connect() as connection:
-            return list(corrections.visits(connection, identity).values())
+            return list(visits(connection, identity).values())
 
     def holdings(self, identity: int) -> list[Holding]:
         """All tracklets of an identity as the matcher has to know them; perhaps none."""
@@ -162,6 +164,18 @@ class Store(Reader):
         """Some tracklets of an identity get a new one."""
         with self._writing() as connection:
             return corrections.split(connection, identity, new, keys, said)
+
+    def owner(self, key: TrackletKey) -> int:
+        """The identity that a tracklet has."""
+        with self._engine.connect() as connection:
+            return links.owner(connection, key)
+
+    def answer(
+        self, one: TrackletKey, other: TrackletKey, move: Move | None, said: Said, *, same: bool
+    ) -> int:
+        """Two tracklets show one person, or two: see `pipeline.store.links`."""
+        with self._writing() as connection:
+            return links.answer(connection, one, other, move, said, same=same)
 
     def rename(self, identity: int, name: str | None, said: Said) -> int:
         """Gives an identity a name, or takes it."""
@@ -200,12 +214,12 @@ class Store(Reader):
         """
         with self._writing() as connection:
             begin_overwriting(connection)
-            visits = corrections.visits(connection, identity).values()
+            own = visits(connection, identity).values()
             keys, files = corrections.forget(connection, identity, said)
             forget_likeness(connection)
             for file in files:
                 (self.crops / file).unlink(missing_ok=True)
-            for visit in visits:
+            for visit in own:
                 recordings = Recordings(self.crops.with_name("recordings"), visit.key.camera)
                 recordings.forget(visit.start, visit.end)
             for copy in copies(self._file) if self._file else ():

@@ -24,6 +24,7 @@ from pipeline.store.schema import (
     crops,
     events,
     identities,
+    links,
     meta,
     tracklets,
     updates,
@@ -158,7 +159,7 @@ class Details:
         return [row.id for row in self._all(query)]
 
     def doubtful(self, limit: int) -> list[Doubtful]:
-        """Tracklets of which no person said anything, those nearest to the line first."""
+        """Tracklets about which no person said anything, those nearest to the line first."""
         return self._doubtful(tracklets.c.doubt.is_not(None), limit)
 
     def doubt(self, tracklet: int) -> Doubtful | None:
@@ -263,13 +264,20 @@ class Details:
         query = select(t.camera, t.run, t.track, t.identity).where(t.open, t.identity.is_not(None))
         return {TrackletKey(r.camera, r.run, r.track): r.identity for r in self._all(query)}
 
+    def keys(self, numbers: Collection[int]) -> dict[int, TrackletKey]:
+        """Of tracklets, by their numbers."""
+        t = tracklets.c
+        query = select(t.id, t.camera, t.run, t.track).where(t.id.in_(numbers))
+        return {row.id: TrackletKey(row.camera, row.run, row.track) for row in self._all(query)}
+
     def _doubtful(self, which: ColumnElement[bool], limit: int) -> list[Doubtful]:
         t = tracklets.c
         said = exists().where(corrections.c.tracklet == t.id)
+        answered = exists().where(links.c.tracklet == t.id)
         columns = (t.decision, t.similarity, t.runner_up, t.rival, t.doubt)
         query = (
             select(t.id, t.camera, t.run, t.track, t.identity, *columns)
-            .where(which, t.doubt.is_not(None), t.identity.is_not(None), ~said)
+            .where(which, t.doubt.is_not(None), t.identity.is_not(None), ~said, ~answered)
             .order_by(t.doubt.desc(), t.id)
             .limit(limit)
         )

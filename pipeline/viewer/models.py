@@ -254,7 +254,8 @@ class Question(_Model):
     similarity: float | None
     runner_up: float | None
     shown: Glimpse = Field(description="the tracklet")
-    others: list[Glimpse] = Field(description="visits of the candidate, the nearest in time")
+    other: Glimpse = Field(description="the candidate's visit nearest to it in time")
+    compared: int = Field(description="the tracklet of that visit: the answer is about the two")
 
 
 class Questions(_Model):

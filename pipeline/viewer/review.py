@@ -1,15 +1,16 @@
 """The questions that the matcher would put to a person, and the answers.
 
-A tracklet on which it nearly decided otherwise is shown beside whom it was compared with: the
-identity that it got, or the one that it nearly got. An answer becomes a correction like any other,
-so it holds against the matcher, can be taken back, and the question does not come again.
+A tracklet on which it nearly decided otherwise is shown beside one of whom it was compared with:
+the identity that it got, or the one that it nearly got. An answer is about the two tracklets that
+were shown and says nothing of all others. It holds against the matcher, can be taken back, and the
+question does not come again.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -19,14 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.viewer import models
 from pipeline.viewer.access.log import Look
-from pipeline.viewer.api import PREFIX, Here, Number, crop_url, look, summaries
-from pipeline.viewer.catalogue import View
+from pipeline.viewer.api import LARGEST, PREFIX, Here, Number, crop_url, look, summaries
+from pipeline.viewer.catalogue import Rows, View
 from pipeline.viewer.corrections import REFUSALS, ask_matcher
 from pipeline.viewer.details import Details, Doubtful, TrackletDetail
 from pipeline.viewer.state import Viewer
 
 _LOOKED_AT = 500  # the most doubtful, of which those are asked whose answer changes most
-_BESIDE = 4  # visits of the candidate that are shown
 _PICTURES = 4  # of each visit
 
 
@@ -46,6 +46,7 @@ class Answered(BaseModel):
     answer: Answer
     identity: Annotated[int, Field(ge=1, le=2**31)]
     candidate: Annotated[int, Field(ge=1, le=2**31)]
+    compared: Annotated[int, Field(ge=1, le=LARGEST)]
     force: bool = False
 
 
@@ -60,12 +61,13 @@ router = APIRouter(prefix=f"{PREFIX}/review", tags=["corrections"], responses=RE
 
 @dataclass(frozen=True)
 class Case:
-    """A question: ``candidate`` is who the tracklet is compared with, ``worth`` how much an answer
-    helps.
+    """A question: ``candidate`` is who the tracklet is compared with, ``compared`` the number of
+    that one's tracklet which is nearest in time, ``worth`` how much an answer helps.
     """
 
     about: Doubtful
     candidate: int
+    compared: int
     worth: float
 
     @property
@@ -89,17 +91,22 @@ def list_questions(here: Here, limit: Annotated[int, Query(ge=1, le=50)] = 10) -
 
 @router.post("/{tracklet}")
 def answer_question(here: Here, tracklet: Number, body: Answered) -> Reviewed:
-    """Says whether a tracklet and a candidate are one person, or that it cannot be seen.
+    """Says whether the two visits that were shown are one person, or that it cannot be seen.
 
-    *Same* confirms the tracklet, or merges the two identities; *different* splits the tracklet
-    off, or confirms it where it is. A question that is skipped does not come again, unless the
-    matcher decides on the tracklet anew.
+    From then on the matcher keeps the two together, or apart, and is free with everything else.
+    What has to change for that at once does: the tracklet's identity becomes one with the
+    candidate's, or the tracklet somebody new. A question that is skipped does not come again,
+    unless the matcher decides on the tracklet anew.
     """
-    about = here.records.details.doubt(tracklet)
-    case = _case(_now(here), about) if about else None
+    view, details = _now(here), here.records.details
+    about = details.doubt(tracklet)
+    case = _case(view, about) if about else None
     if case is None or (case.about.identity, case.candidate) != (body.identity, body.candidate):
         raise HTTPException(409, "this was answered or decided otherwise meanwhile")
-    kind, arguments = correction_for(case, body.answer, force=body.force)
+    if body.compared not in view.of(case.candidate)["tracklet"]:
+        raise HTTPException(409, "the other visit is somebody else's meanwhile")
+    case = replace(case, compared=body.compared)
+    kind, arguments = correction_for(details, case, body.answer, force=body.force)
     return Reviewed(correction=ask_matcher(here, kind, arguments).get("correction"))
 
 
@@ -115,19 +122,14 @@ def _now(here: Viewer) -> View:
 
 
 def correction_for(
-    case: Case, answer: Answer, *, force: bool = False
+    details: Details, case: Case, answer: Answer, *, force: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """What an answer asks of the matcher."""
-    about = case.about
+    shown = list(case.about.key)
     if answer is Answer.SKIP:
-        return "skip", {"tracklet": list(about.key)}
-    if answer is Answer.SAME and not case.together:
-        return "merge", {"identities": [about.identity, case.candidate], "force": force}
-    stays = answer is Answer.SAME or not case.together
-    return (
-        "confirm" if stays else "split",
-        {"identity": about.identity, "tracklets": [list(about.key)]},
-    )
+        return "skip", {"tracklet": shown}
+    compared = list(details.keys([case.compared])[case.compared])
+    return answer.value, {"tracklets": [shown, compared], "force": force}
 
 
 def _case(view: View, about: Doubtful) -> Case | None:
@@ -136,25 +138,33 @@ def _case(view: View, about: Doubtful) -> Case | None:
     Of a link, the answer moves one tracklet at most; of two identities that may be one, as many as
     the smaller has.
     """
-    own = len(view.of(about.identity))
-    if about.decision == "matched" and own > 1:
-        return Case(about, about.identity, about.doubt)
-    rival = 0 if about.rival in (None, about.identity) else len(view.of(about.rival or 0))
-    if not rival or not own:
+    own = view.of(about.identity)
+    if about.decision == "matched" and len(own) > 1:
+        return Case(about, about.identity, _nearest(own, own, about), about.doubt)
+    rival = view.of(about.rival or 0)
+    if about.rival == about.identity or not len(rival) or not len(own):
         return None
-    return Case(about, about.rival or 0, about.doubt * math.log2(1 + min(own, rival)))
+    worth = about.doubt * math.log2(1 + min(len(own), len(rival)))
+    return Case(about, about.rival or 0, _nearest(own, rival, about), worth)
+
+
+def _nearest(own: Rows, others: Rows, about: Doubtful) -> int:
+    """Which of the others begins nearest to the tracklet that a case is about."""
+    start = own["start"][own["tracklet"] == about.tracklet]
+    others = others[others["tracklet"] != about.tracklet]
+    away = np.abs(others["start"] - (start[0] if len(start) else 0.0))
+    return int(others["tracklet"][np.argmin(away)])
 
 
 def _question(view: View, details: Details, case: Case) -> models.Question:
     about = case.about
-    own, others = view.of(about.identity), view.of(case.candidate)
-    row = own[own["tracklet"] == about.tracklet]
-    others = others[others["tracklet"] != about.tracklet]
-    away = np.abs(others["start"] - (row["start"][0] if len(row) else 0.0))
-    nearest = np.sort(np.argsort(away, kind="stable")[:_BESIDE])
-    rows = [*row.tolist(), *others[nearest].tolist()]
-    found = details.tracklets([number for number, *_ in rows])
-    glimpses = [_glimpse(view, one, found[one[0]]) for one in rows if one[0] in found]
+    found = details.tracklets([about.tracklet, case.compared])
+    glimpses = [
+        _glimpse(view, row, found[row[0]])
+        for identity, number in ((about.identity, about.tracklet), (case.candidate, case.compared))
+        for row in view.of(identity).tolist()
+        if row[0] == number
+    ]
     people = [
         int(np.searchsorted(view.people.identity, i)) for i in (about.identity, case.candidate)
     ]
@@ -168,7 +178,8 @@ def _question(view: View, details: Details, case: Case) -> models.Question:
         similarity=about.similarity,
         runner_up=about.runner_up,
         shown=glimpses[0],
-        others=glimpses[1:],
+        other=glimpses[1],
+        compared=case.compared,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,21 +85,17 @@ class _Person:
 
     def _answer(self, case: Case) -> None:
         self.answered.add(case.about.tracklet)
-        kind, arguments = correction_for(case, self._say(case))
+        kind, arguments = correction_for(self._details, case, self._say(case))
         try:
             self._corrections.carry_out(Request("0", kind, "truth", 0.0, 0.0, arguments))
         except ContradictionError:  # some of what was matched to them is somebody else
-            skip, key = correction_for(case, Answer.SKIP)
+            skip, key = correction_for(self._details, case, Answer.SKIP)
             self._corrections.carry_out(Request("0", skip, "truth", 0.0, 0.0, key))
 
     def _say(self, case: Case) -> Answer:
-        """Whether the tracklet shows whom most of the candidate's others show."""
+        """Whether the two tracklets that are shown are of one person."""
         own = self._persons.get(case.about.key)
-        others = Counter(
-            self._persons[visit.key]
-            for visit in self._store.visits(case.candidate)
-            if visit.key != case.about.key and visit.key in self._persons
-        )
-        if own is None or not others:
+        other = self._persons.get(self._details.keys([case.compared])[case.compared])
+        if own is None or other is None:
             return Answer.SKIP
-        return Answer.SAME if others.most_common(1)[0][0] == own else Answer.DIFFERENT
+        return Answer.SAME if own == other else Answer.DIFFERENT

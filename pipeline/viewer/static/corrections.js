@@ -14,6 +14,8 @@ const KINDS = {
   staff: "marked as staff, or not",
   watch: "watched for, or not",
   forget: "forgotten",
+  same: "one person, by two visits",
+  different: "two people, by two visits",
   undo: "taken back",
 };
 let next = null;

@@ -9,8 +9,8 @@ import { toast } from "./toast.js";
 
 const KEYS = { s: "same", d: "different", k: "skip" };
 const DONE = {
-  true: { same: "Confirmed: one person.", different: "Split off: somebody else.", skip: "Skipped." },
-  false: { same: "Merged: one person.", different: "Kept apart: two people.", skip: "Skipped." },
+  true: { same: "Kept together: one person.", different: "Split off: somebody else.", skip: "Skipped." },
+  false: { same: "Put together: one person.", different: "Kept apart: two people.", skip: "Skipped." },
 };
 const buttons = Object.values(KEYS).map((answer) => $(answer));
 
@@ -38,11 +38,11 @@ function draw() {
   $("empty").textContent = "Nothing to ask: the matcher is sure of everything, or you have answered it all.";
   if (!question) return;
   $("question").textContent = question.together
-    ? `Is this ${title(question.identity)}?`
+    ? `Are both ${title(question.identity)}?`
     : `Are these ${title(question.identity)} and ${title(question.candidate)} one person?`;
   $("why").textContent = why(question);
-  side("shown", question.identity, [question.shown], question.together ? "This visit" : null);
-  side("others", question.candidate, question.others, null);
+  side("shown", question.identity, question.shown, question.together ? "This visit" : null);
+  side("other", question.candidate, question.other, null);
 }
 
 function why({ together, similarity, runner_up }) {
@@ -53,19 +53,18 @@ function why({ together, similarity, runner_up }) {
   return runner_up === null ? "" : `The matcher says no, but only just: alike by ${runner_up.toFixed(2)}.`;
 }
 
-function side(id, person, glimpses, name) {
+function side(id, person, glimpse, name) {
   const place = $(id);
   place.style.setProperty("--person", colour(person.identity));
   place.replaceChildren(
     h("h3", {}, name ?? h("a", { href: `/identities/${person.identity}` }, title(person))),
-    ...glimpses.map((glimpse) =>
-      h("figure", {},
-        h("div", { class: "crops" },
-          ...(glimpse.crops.length
-            ? glimpse.crops.map((url, index) => picture(url, index ? "" : `Seen in ${glimpse.camera}`))
-            : [picture(null)])),
-        h("figcaption", { class: "soft small" },
-          `${glimpse.camera}, ${day(glimpse.start)}, ${clock(glimpse.start)} – ${clock(glimpse.end)}`))),
+    h("figure", {},
+      h("div", { class: "crops" },
+        ...(glimpse.crops.length
+          ? glimpse.crops.map((url, index) => picture(url, index ? "" : `Seen in ${glimpse.camera}`))
+          : [picture(null)])),
+      h("figcaption", { class: "soft small" },
+        `${glimpse.camera}, ${day(glimpse.start)}, ${clock(glimpse.start)} – ${clock(glimpse.end)}`)),
   );
 }
 
@@ -78,6 +77,7 @@ async function say(answer) {
       answer,
       identity: question.identity.identity,
       candidate: question.candidate.identity,
+      compared: question.compared,
       force,
     }));
     toast(DONE[question.together][answer], correction === null ? [] : [correction]);

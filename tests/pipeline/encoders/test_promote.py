@@ -199,7 +199,7 @@ def test_what_comes_while_it_embeds_is_embedded_by_the_matcher(
     fill(site, old, [2])
     with Store.open(site.store_url, crops=site.crops_dir) as store:
         engine = make_engine(load_site(path), store)
-    assert engine.fingerprint == new.fingerprint
+    assert engine.inbox.fingerprint == new.fingerprint
     assert sorted(engine.timelines) == [1, 2]
     for person in (1, 2):
         (prototype,) = engine.gallery.prototypes(person).values()

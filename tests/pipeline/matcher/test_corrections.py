@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sqlite3
@@ -20,12 +21,13 @@ from pipeline.config import Matcher, Site
 from pipeline.config import Topology as Declared
 from pipeline.correct import correct
 from pipeline.errors import CamtrailError, ContradictionError
+from pipeline.matcher.answers import two_places
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.service import run_matcher
 from pipeline.matcher.topology import Topology
 from pipeline.records import Envelope, TrackletKey
-from pipeline.store import Batch, Store, Verdict
+from pipeline.store import Batch, Link, Store, Verdict
 from tests.pipeline.matcher.synthetic import Script, Walk, people, scripts
 from tests.pipeline.matcher.test_engine import mixed, restored
 from tests.pipeline.matcher.test_service import Cameras, running, until
@@ -43,8 +45,8 @@ class Desk:
     def feed(self, messages: Sequence[Envelope]) -> list[Verdict]:
         received = [r for m in messages if (r := self.engine.feed(m)) is not None]
         outcome = self.engine.advance()
-        runs = self.engine.watermark.take_changed()
-        self.store.commit(Batch(received, runs, outcome, self.engine.fingerprint))
+        runs = self.engine.inbox.watermark.take_changed()
+        self.store.commit(Batch(received, runs, outcome, self.engine.inbox.fingerprint))
         return outcome.verdicts
 
     def say(self, kind: str, author: str = "ada", **arguments: Any) -> dict[str, Any]:
@@ -80,11 +82,14 @@ def try_merge(desk: Desk, one: int, other: int, *, force: bool = False) -> bool:
 def state(desk: Desk) -> dict[str, Any]:
     """All that corrections change, in the store and in the matcher's memory."""
     decided = "identity, decision, similarity, runner_up, decided_at, rival, doubt, prototype"
-    known = {**desk.engine._recent, **desk.engine._tracklets}
+    known = {t.key: t for t in desk.engine.hand.all}
     return {
         "tracklets": query(desk, f"SELECT id, {decided} FROM tracklets ORDER BY id"),
         "identities": query(desk, "SELECT id, name, staff, watched FROM identities ORDER BY id"),
         "corrections": query(desk, "SELECT tracklet, identity, kind FROM corrections ORDER BY id"),
+        "links": query(desk, "SELECT tracklet, other, same FROM links ORDER BY id"),
+        "together": {key: desk.engine.links.group(key) for key in desk.whose()},
+        "apart": {key: desk.engine.links.apart(key) for key in desk.whose()},
         "in_gallery": set(desk.engine.timelines),
         "gallery": {i: set(desk.engine.gallery.prototypes(i)) for i in desk.engine.timelines},
         "visits": {i: {v.key for v in t} for i, t in desk.engine.timelines.items()},
@@ -93,7 +98,7 @@ def state(desk: Desk) -> dict[str, Any]:
     }
 
 
-KINDS = ["confirm", "merge", "split", "rename", "staff", "watch"]
+KINDS = ["confirm", "merge", "split", "rename", "staff", "watch", "same", "different"]
 
 
 def try_something(desk: Desk, data: st.DataObject, kinds: Sequence[str] = KINDS) -> bool:
@@ -112,6 +117,13 @@ def try_something(desk: Desk, data: st.DataObject, kinds: Sequence[str] = KINDS)
         return len(own) > 1
     if kind == "undo":
         return try_undo(desk)
+    if kind in ("same", "different"):
+        shown = data.draw(st.sampled_from(sorted(desk.whose())), label="tracklet")
+        beside = own if data.draw(st.booleans(), label="together") else sorted(desk.whose())
+        shown = TrackletKey(*own[0]) if beside is own else shown
+        compared = TrackletKey(*data.draw(st.sampled_from(beside), label="compared with"))
+        force = data.draw(st.booleans(), label="force")
+        return shown != compared and try_answer(desk, kind, shown, compared, force=force)
     arguments: dict[str, dict[str, Any]] = {
         "confirm": {"tracklets": []},
         "rename": {"name": data.draw(st.sampled_from([None, "Ada", "Grace"]), label="name")},
@@ -119,6 +131,22 @@ def try_something(desk: Desk, data: st.DataObject, kinds: Sequence[str] = KINDS)
         "watch": {"reason": data.draw(st.sampled_from([None, "", "bag"]), label="reason")},
     }
     desk.say(kind, identity=one, **arguments[kind])
+    return True
+
+
+def try_answer(
+    desk: Desk, kind: str, shown: TrackletKey, compared: TrackletKey, *, force: bool = False
+) -> bool:
+    before = state(desk)
+    try:
+        desk.say(kind, tracklets=[list(shown), list(compared)], force=force)
+    except CamtrailError as error:
+        said_before = "take that back first" in str(error)
+        assert said_before or (isinstance(error, ContradictionError) and not force)  # noqa: PT017
+        assert state(desk) == before
+        return False
+    whose = desk.whose()
+    assert (whose[shown] == whose[compared]) is (kind == "same")
     return True
 
 
@@ -156,6 +184,18 @@ def test_what_was_said_holds_and_a_restart_changes_nothing(
                 assert str(advance(again.engine, follow)) == str(advance(desk.engine, follow))
                 desk = Desk(store)
             before = pinned(desk)
+            answers_hold(desk, set(before))
+
+
+def answers_hold(desk: Desk, pinned: set[TrackletKey]) -> None:
+    """As far as nothing was said of whole identities since."""
+    whose, known = desk.whose(), desk.engine.links
+    for key in whose.keys() - pinned:
+        assert {whose[k] for k in known.group(key) - pinned} <= {whose[key]}
+        assert whose[key] not in {whose[k] for k in known.apart(key) - pinned}
+    assert {k: known.whose(k) for k in whose if k in known} == {
+        k: whose[k] for k in whose if k in known
+    }
 
 
 def pinned(desk: Desk) -> dict[TrackletKey, int]:
@@ -373,6 +413,12 @@ def test_a_merge_keeps_to_the_bound_on_prototypes(tmp_path: Path) -> None:
         for _ in range(3):
             desk.say("undo", correction=None, administrator=False)
         assert state(desk) == before
+        desk.say("merge", identities=[1, 2])
+        desk.say("merge", identities=[1, 3])
+        for _ in range(2):
+            desk.say("undo", correction=None, administrator=False)
+        store.commit(Batch((), (), desk.engine.take_outcome()))  # with what came before the undo
+        assert state(desk) == state(Desk(store, few)) == before
 
 
 def test_who_had_left_the_gallery_is_back_in_it_at_once(desk: Desk) -> None:
@@ -447,7 +493,7 @@ def test_a_split_whose_parts_met_since_is_taken_back_by_who_insists(desk: Desk) 
 
 def test_what_a_person_says_is_one_teaches_nothing_of_two(desk: Desk) -> None:
     desk.feed(messages())
-    known = {**desk.engine._recent, **desk.engine._tracklets}
+    known = {t.key: t for t in desk.engine.hand.all}
     one, other = (known[desk.store.visits(i)[0].key] for i in at_once(desk))
     other.visit.start, other.visit.end = one.visit.start, one.visit.end
     engine = Engine(NOBODY, None, "abc", Topology(Declared()))
@@ -459,6 +505,130 @@ def test_what_a_person_says_is_one_teaches_nothing_of_two(desk: Desk) -> None:
     assert engine._likeness._calibration.state != "[]"
 
 
+def doubtful(desk: Desk, *, together: bool) -> tuple[TrackletKey, TrackletKey]:
+    """Two tracklets of one identity, or of two that were never in two places at once."""
+    held = {i: desk.store.visits(i) for i in desk.identities()}
+    if together:
+        one, other, *_ = next(own for own in held.values() if len(own) > 2)
+        return one.key, other.key
+    return next(
+        (ours[0].key, theirs[0].key)
+        for ours, theirs in itertools.permutations(held.values(), 2)
+        if len(ours) > 1 and not two_places(ours, theirs, desk.engine.topology)
+    )
+
+
+def test_an_answer_pins_nothing_but_the_two(desk: Desk) -> None:
+    desk.feed(messages(4))
+    one, other = doubtful(desk, together=True)
+    for shown, compared in ((one, other), doubtful(desk, together=False)):
+        before, whose = state(desk), desk.whose()
+        for kind in ("same", "different"):
+            answer = desk.say(kind, tracklets=[list(shown), list(compared)])
+            now = desk.whose()
+            assert (now[shown] == now[compared]) is (kind == "same")
+            assert not state(desk)["said"]
+            changed = {key for key in now if now[key] != whose[key]}
+            assert len(changed) == answer["moved"]
+            assert state(Desk(desk.store)) == state(desk)  # a restart forgets nothing
+            (change,) = desk.store.history(1)
+            assert (change.kind.value, change.tracklets, change.undoable) == (kind, 2, True)
+            assert (change.other is not None) == bool(changed)
+            desk.say("undo", correction=answer["correction"], administrator=False)
+            assert without_new(state(desk)) == without_new(before)
+
+
+def test_two_identities_become_one_by_an_answer_with_their_marks(desk: Desk) -> None:
+    desk.feed(messages(4))
+    one, other = mergeable(desk)
+    desk.say("undo", correction=None, administrator=False)
+    desk.say("rename", identity=one, name="Grace")
+    shown, compared = (list(v.key) for v in desk.store.visits(one)[:2])
+    new = desk.say("different", tracklets=[shown, compared])
+    assert desk.store.identity(one).summary.name == "Grace"
+    assert new["identity"] not in (one, other)
+    desk.say("undo", correction=new["correction"], administrator=False)
+    shown, compared = doubtful(desk, together=False)
+    low, high = sorted((desk.store.owner(shown), desk.store.owner(compared)))
+    desk.say("watch", identity=high, reason="bag")
+    desk.say("same", tracklets=[list(shown), list(compared)])
+    assert high not in desk.identities()
+    assert desk.store.identity(low).summary.watched == "bag"
+    with pytest.raises(CamtrailError, match=f"{high} is part of {low} now: ada merged them"):
+        desk.say("rename", identity=high, name="Ada")
+
+
+def test_an_answer_that_another_one_contradicts_is_refused(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = (list(key) for key in doubtful(desk, together=True))
+    desk.say("same", tracklets=[one, other])
+    with pytest.raises(CamtrailError, match="are one person, as somebody said; take that back"):
+        desk.say("different", tracklets=[other, one])
+    desk.say("undo", correction=None, administrator=False)
+    desk.say("different", tracklets=[one, other])
+    with pytest.raises(CamtrailError, match="are two people, as somebody said; take that back"):
+        desk.say("same", tracklets=[other, one], force=True)
+
+
+def test_an_answer_moves_nobody_who_was_confirmed(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = (list(key) for key in doubtful(desk, together=True))
+    identity = desk.store.owner(TrackletKey(*one))
+    desk.say("confirm", identity=identity, tracklets=[one])
+    assert desk.say("different", tracklets=[one, other])["identity"] == identity
+    desk.say("undo", correction=None, administrator=False)
+    desk.say("confirm", identity=identity, tracklets=[other])
+    with pytest.raises(CamtrailError, match=f"are identity {identity}: split it, or take that"):
+        desk.say("different", tracklets=[one, other])
+    ours, theirs = at_once(desk)
+    pair = []
+    for i in (ours, theirs):
+        desk.say("confirm", identity=i, tracklets=[])
+        pair.append(list(desk.store.visits(i)[0].key))
+    with pytest.raises(CamtrailError, match="merge the two, or take that back first"):
+        desk.say("same", tracklets=pair)
+
+
+def test_who_was_in_two_places_by_an_answer_is_asked_back(desk: Desk) -> None:
+    desk.feed(messages())
+    one, other = at_once(desk)
+    ours, theirs = desk.store.visits(one), desk.store.visits(other)
+    shown, compared = next(
+        (a.key, b.key)
+        for a, b in itertools.product(ours, theirs)
+        if two_places([a], [b], desk.engine.topology)
+    )
+    assert not try_answer(desk, "same", shown, compared)
+    assert try_answer(desk, "same", shown, compared, force=True)
+
+
+def test_what_was_answered_teaches_nothing_else(desk: Desk) -> None:
+    """Two of whom somebody said that they are one are not learned from as two people."""
+    desk.feed(messages())
+    shown, compared = doubtful(desk, together=True)
+    known = {t.key: t for t in desk.engine.hand.all}
+    one, other = known[shown], known[compared]
+    other.visit.start, other.visit.end = one.visit.start, one.visit.end
+    engine = Engine(NOBODY, None, "abc", Topology(Declared()))
+    engine.links.add(Link(1, shown, compared, same=True), 1, 1)
+    engine._learn([one], [other])
+    assert engine._likeness._calibration.state == "[]"
+    engine.links.take_back(1)
+    engine._learn([one], [other])
+    assert engine._likeness._calibration.state != "[]"
+
+
+def test_who_is_forgotten_takes_the_answers_along(desk: Desk) -> None:
+    desk.feed(messages(4))
+    shown, compared = doubtful(desk, together=False)
+    desk.say("different", tracklets=[list(shown), list(compared)])
+    assert shown in desk.engine.links
+    desk.say("forget", identity=desk.store.owner(compared))
+    assert query(desk, "SELECT * FROM links") == []
+    assert shown not in desk.engine.links
+    assert shown not in Desk(desk.store).engine.links
+
+
 def test_what_cannot_be_said(desk: Desk) -> None:
     desk.feed(messages())
     (first, *_), before = desk.identities(), desk.whose()
@@ -467,7 +637,8 @@ def test_what_cannot_be_said(desk: Desk) -> None:
         (
             "marry",
             {},
-            "unknown; there are: confirm, forget, merge, rename, skip, split, staff, undo, watch",
+            "unknown; there are: confirm, different, forget, merge, rename, same, skip, split, "
+            "staff, undo, watch",
         ),
         ("merge", {"identities": [first]}, "identities"),
         ("merge", {"identities": [first, first]}, "with itself"),
@@ -483,6 +654,8 @@ def test_what_cannot_be_said(desk: Desk) -> None:
         ("forget", {"identity": 2**70}, "identity"),
         ("merge", {"identities": [first, 2**70]}, "identities"),
         ("split", {"identity": first, "tracklets": [["gate", "x", 2**70]]}, "tracklets"),
+        ("same", {"tracklets": keys[:1]}, "tracklets"),
+        ("different", {"tracklets": [keys[0], ["gate", "x", 1]]}, "no tracklet gate/x/1"),
     ]
     for kind, arguments, text in wrong:
         with pytest.raises(CamtrailError, match=text):
@@ -513,7 +686,7 @@ def test_who_is_forgotten_leaves_nothing_and_does_not_come_back(desk: Desk, tmp_
     desk.feed(script[len(script) // 2 :])  # some of their tracklets go on
     for again in (desk, Desk(desk.store)):
         assert gone not in again.engine.timelines
-        assert not keys & again.engine._tracklets.keys()
+        assert not keys & again.engine.hand.open.keys()
         assert again.engine.new_number() > max(gone, *desk.identities())
     assert not keys & desk.whose().keys()
     rows = query(desk, "SELECT camera, run, track FROM tracklets")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.config import Matcher
 from pipeline.config import Topology as Declared
 from pipeline.matcher import engine as engine_module
+from pipeline.matcher import hand as hand_module
 from pipeline.matcher import index as index_module
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.repair import MOST
@@ -132,8 +133,8 @@ def test_a_restart_at_any_point_changes_nothing(
                 batch = messages[max(0, at - 7) : at + size]  # some come again
             received = [r for m in batch if (r := target.feed(m)) is not None]
             outcome = target.advance()
-            runs = target.watermark.take_changed()
-            store.commit(Batch(received, runs, outcome, target.fingerprint))
+            runs = target.inbox.watermark.take_changed()
+            store.commit(Batch(received, runs, outcome, target.inbox.fingerprint))
             verdicts += outcome.verdicts
             at += size
         assert str(verdicts) == str(expected)
@@ -301,7 +302,7 @@ def test_another_encoder_is_stored_but_not_decided_on() -> None:
         found |= identities(outcome.verdicts)
     assert foreign not in found
     assert foreign in closed
-    assert target.foreign > 0
+    assert target.inbox.foreign > 0
 
 
 def test_embeddings_of_another_length_do_no_harm() -> None:
@@ -318,7 +319,7 @@ def test_what_comes_late_is_attached_and_counted() -> None:
     first, rest = laggard[:1], laggard[1:]
     verdicts = play(target, [*first, *leader, *rest])
     assert [identities(verdicts)[TrackletKey("b", run_id("b"), 1)]] == [1]
-    assert target.late > 0
+    assert target.inbox.late > 0
 
 
 def replace_live(script: Script) -> list[Envelope]:
@@ -369,7 +370,8 @@ def test_many_prototypes_keep_their_bound_per_camera(monkeypatch: pytest.MonkeyP
     walks = [Walk(0, "ab"[n % 2], 6 * n, 6 * n + 4, like(ALICE, 0.5, rng)) for n in range(20)]
     streams = [Script(c, [w for w in walks if w.camera == c], 125).envelopes() for c in "ab"]
     target = engine(("a", "b"), prototypes=3)
-    monkeypatch.setattr(engine_module, "MOST", 2)
+    for module in (engine_module, hand_module):
+        monkeypatch.setattr(module, "MOST", 2)
     found = identities(play(target, mixed(streams, [0, 1] * 900)))
     assert set(found.values()) == {1}
     assert len(target.gallery) == 6
@@ -389,9 +391,9 @@ def test_what_is_kept_does_not_grow_with_time() -> None:
     for message in Script("a", walks, 600).envelopes():
         target.feed(message)
         target.advance()
-        most = max(most, len(target._tracklets))
+        most = max(most, len(target.hand.open))
     assert most < 20
     assert len(target.timelines) == 8
-    assert len(target._recent) == MOST
+    assert len(target.hand.closed) == MOST
     assert sum(map(len, target.timelines.values())) < MOST + 30
     assert len(target.gallery) <= 8 * 4

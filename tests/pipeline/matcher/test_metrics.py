@@ -81,13 +81,13 @@ def test_counts_are_those_of_what_was_decided(clock: list[float]) -> None:
 def test_it_says_how_far_time_has_come_and_what_the_gallery_holds(clock: list[float]) -> None:
     target = engine()
     play(target, Meter(target), clock)
-    watermark, _ = target.watermark.now()
+    watermark, _ = target.inbox.watermark.now()
     assert value("watermark_timestamp_seconds") == watermark
     clock[0] = watermark + 42.5
     assert value("watermark_lag_seconds") == pytest.approx(42.5)
     assert value("identities") == len(target.timelines) > 0
     assert value("prototypes") == len(target.gallery)
-    assert value("undecided") == target.undecided
+    assert value("undecided") == len(target.hand.undecided)
     for name in ("accept", "new"):
         assert value("threshold", name=name) == getattr(target.thresholds, name)
         assert value("threshold_recommended", name=name) == target.recommended[name]
@@ -101,7 +101,7 @@ def test_nobody_lags_where_nobody_is_live() -> None:
     for script in scripts(3):
         meter.committed(target.take(script.envelopes()), 0.01)
     meter.report()
-    assert math.isinf(target.watermark.now()[0])
+    assert math.isinf(target.inbox.watermark.now()[0])
     assert value("watermark_lag_seconds") == 0.0
     assert REGISTRY.get_sample_value("camtrail_matcher_camera_lag_seconds", {"camera": "a"}) is None
 
@@ -116,8 +116,8 @@ def test_late_and_foreign_updates_are_counted_once() -> None:
         meter.committed(target.take(script.envelopes()), 0.01)
     meter.report()
     meter.report()
-    assert target.foreign > 0
-    assert value("updates_foreign_total") - before == target.foreign
+    assert target.inbox.foreign > 0
+    assert value("updates_foreign_total") - before == target.inbox.foreign
 
 
 def test_what_people_ask_has_few_kinds() -> None:

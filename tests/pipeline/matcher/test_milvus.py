@@ -84,8 +84,8 @@ def test_the_same_is_decided_also_after_a_restart(file: str, tmp_path: Path) -> 
             assert len(index) == len(target.gallery)
             received = [r for m in part if (r := target.feed(m)) is not None]
             outcome = target.advance()
-            runs = target.watermark.take_changed()
-            store.commit(Batch(received, runs, outcome, target.fingerprint))
+            runs = target.inbox.watermark.take_changed()
+            store.commit(Batch(received, runs, outcome, target.inbox.fingerprint))
             verdicts += outcome.verdicts
             index.close()
     assert str(verdicts) == str(expected)

@@ -55,6 +55,7 @@ def recent(
         labels=np.array(labels),
         fixed=np.isin(np.arange(n), fixed),
         seconds=np.array(seconds or [5.0] * n),
+        party=np.arange(n),
     )
 
 
@@ -158,7 +159,7 @@ def test_linkage_is_that_of_the_definition(seed: int, n: int) -> None:
     apart = np.triu(rng.random((n, n)) < 0.1, 1)
     apart = (apart | apart.T) & (people[:, None] != people)
     who = recent(similarity, list(range(1, n + 1)))
-    who = Recent(similarity, who.support, apart, who.sizes, who.labels, who.fixed, who.seconds)
+    who = replace(who, similarity=similarity, apart=apart)
     groups = regroup(who, THRESHOLDS)
     expected = naive_link(similarity, apart, THRESHOLDS.middle)
     found = {frozenset(np.flatnonzero(groups == g).tolist()) for g in np.unique(groups)}
@@ -182,6 +183,7 @@ def test_rules_hold_for_anything_and_a_second_time_changes_nothing(seed: int, n:
         labels,
         fixed,
         rng.uniform(0, 9, n),
+        np.arange(n),
     )
     once = regroup(who, THRESHOLDS)
     assert not (who.apart & (once[:, None] == once)).any()

@@ -135,7 +135,7 @@ def test_late_messages_and_a_worker_that_was_restarted_are_decided_as_they_were(
     messages = [hello, *in_turn(other.envelopes(), first + second), *rest]
     site = settings_of(header(), tmp_path)
     before, engine = decided_live(site, messages, [3, 20])
-    assert engine.late > 10
+    assert engine.inbox.late > 10
     record_store(site, tmp_path / "yard.camtrail")
     _, ledger = replay(Recording(tmp_path / "yard.camtrail"), site)
     assert ledger.who == before.who

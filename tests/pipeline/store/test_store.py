@@ -25,7 +25,7 @@ from pipeline.records import (
     TrackletUpdate,
 )
 from pipeline.records import Path as TrackPath
-from pipeline.store import Batch, Outcome, Received, RunState, Said, Store, Verdict
+from pipeline.store import Batch, Link, Outcome, Received, RunState, Said, Store, Verdict
 from pipeline.store.connection import TROUBLE
 from pipeline.store.crops import KeptCrop, best_of, superfluous
 from pipeline.store.packing import pack_embedding, pack_path, unpack_embedding, unpack_path
@@ -289,6 +289,25 @@ def test_what_a_person_confirmed_stays_whatever_the_matcher_does(url: str) -> No
         assert keys == [only]  # the newest word holds
         words = {crop.key.track: crop.confirmed for crop in store.pictures()}
         assert words == {1: 1, 2: 2, 3: None}
+
+
+def test_who_was_said_to_be_one_with_another_is_confirmed_and_nobody_else(url: str) -> None:
+    one, other = (TrackletKey("gate", RUN, track) for track in (1, 2))
+    with Store.open(url, keep=1) as store:
+        verdicts = [verdict(1, 1), *(verdict(n, 1, Decision.MATCHED) for n in (2, 3))]
+        pictures = [pictured(1, 0.5, track) for track in (1, 2, 3)]
+        store.commit(batch(*pictures, outcome=Outcome(START, verdicts=verdicts)))
+        for same, words in ((True, [1, 1, None]), (False, [None] * 3)):
+            number = store.answer(one, other, None, ADA, same=same)
+            assert [crop.confirmed for crop in store.pictures()] == words
+            snapshot = store.snapshot()
+            assert list(snapshot.links) == [Link(number, one, other, same)]
+            assert snapshot.whose == {one: 1, other: 1}
+            store.undo(number, ADA, administrator=False)
+            assert [crop.confirmed for crop in store.pictures()] == [None] * 3
+            assert store.snapshot().links == []
+        with pytest.raises(CamtrailError, match=f"no tracklet gate/{RUN}/9"):
+            store.answer(one, TrackletKey("gate", RUN, 9), None, ADA, same=True)
 
 
 def test_what_cannot_be_confirmed(url: str) -> None:
