@@ -184,6 +184,8 @@ class Gallery:
         most = min(nearest, len(self._keys))
         asked = self.whitening.ask(queries)
         similarities, rows = self._index.search(asked, most, self._floor(floor))
+        if self.whitening.known:
+            self._make_ready(np.unique(rows[rows >= 0]).tolist())
         last = _LAST if self.whitening.known else 1
         found = []
         for query, alike, near in zip(queries, similarities, rows, strict=True):
@@ -224,18 +226,27 @@ class Gallery:
         """For the index: it knows no cameras, so what it finds is only about as alike."""
         return similarity - _SLACK if self.whitening.known else similarity
 
+    def _make_ready(self, rows: Iterable[int]) -> None:
+        """All prototypes of the identities of these rows, together: they are asked for next."""
+        owners = dict.fromkeys(self._owners[row] for row in rows)
+        self._whiten([key for owner in owners for key in self._by_identity[owner]])
+
     def _whitened(self, keys: Sequence[TrackletKey]) -> FloatArray:
         """Prototypes (n, D), ready to be compared."""
         if not (self._whitening.known and keys):
             return self._embeddings(keys)
-        if new := [key for key in keys if key not in self._compared]:
-            if len(self._compared) > _COMPARED:
-                self._compared.clear()
-                self._own.clear()
-                new = list(keys)
-            own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
-            self._compared.update(zip(new, own, strict=True))
+        self._whiten(keys)
         return np.stack([self._compared[key] for key in keys])
+
+    def _whiten(self, keys: Sequence[TrackletKey]) -> None:
+        if not (new := [key for key in keys if key not in self._compared]):
+            return
+        if len(self._compared) > _COMPARED:
+            self._compared.clear()
+            self._own.clear()
+            new = list(keys)
+        own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
+        self._compared.update(zip(new, own, strict=True))
 
     def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
         return self._index.rows([self._rows[key] for key in keys])

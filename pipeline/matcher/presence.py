@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -48,10 +48,10 @@ class Visit:
     first_box: FloatArray | None = None
     last_box: FloatArray | None = None
     velocity: FloatArray | None = None
+    camera: str = field(init=False)
 
-    @property
-    def camera(self) -> str:
-        return self.key.camera
+    def __post_init__(self) -> None:
+        self.camera = self.key.camera
 
     def follow(self, path: Path) -> None:
         """Goes on along the new part of its path."""
