@@ -20,6 +20,8 @@ settings.load_profile("suite")
 
 # As in production; read by OpenMP when torch loads it, and inherited by the programs under test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Two files are tested at a time: threads of one would wait for those of the other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Else each of them compiles its libraries anew, which takes most of the time of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -236,11 +236,14 @@ def test_weights_are_exported_once_for_the_processor(
     monkeypatch.setattr(exported, "EXPORTS", tmp_path / "exports")
     left = tmp_path / "exports" / f"{PARTIAL}killed"
     left.mkdir(parents=True)
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
     first = exported.exported_once(config.DEMO_DETECTOR)
     assert first is not None
     assert not left.exists()
-    assert torch.get_num_threads() == threads
+    threads = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert threads == 3
     written = first.stat().st_mtime_ns
     assert exported.exported_once(config.DEMO_DETECTOR) == first
     assert first.stat().st_mtime_ns == written

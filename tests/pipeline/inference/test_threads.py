@@ -24,6 +24,8 @@ def test_cameras_share_the_cores_and_each_has_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_torch_gets_the_share_and_waits_without_spinning(as_before: None) -> None:
+    torch.set_num_threads(3)
+    cv2.setNumThreads(3)
     threads.apply(1)
     assert torch.get_num_threads() == 1
     assert cv2.getNumThreads() == 1
