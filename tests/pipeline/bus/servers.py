@@ -167,7 +167,7 @@ class Watched(_Group):
         return next(server for server in self.pair if server.port == int(said[1]))
 
     def replica(self) -> Server:
-        return next(server for server in self.pair if server is not self.primary())
+        return self._other(self.primary())
 
     def whole(self) -> bool:
         """Whether the copy is complete, and every Sentinel knows of all."""
@@ -184,10 +184,14 @@ class Watched(_Group):
 
     def fail_over(self) -> Server:
         """Kills the primary and waits until the other one leads; the one that is dead."""
-        old, new = self.primary(), self.replica()
+        old = self.primary()
+        new = self._other(old)
         old.kill()
         assert wait_for(lambda: self.primary() is new and new.leads(), _START_SECONDS)
         return old
+
+    def _other(self, server: Server) -> Server:
+        return next(one for one in self.pair if one is not server)
 
     def _sentinel(self, folder: Path) -> Server:
         server = Server(folder, "--sentinel")
