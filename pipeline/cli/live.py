@@ -51,14 +51,19 @@ def worker(
     settings = load(site)
     settings.camera(camera)
     stop = stop_on_signals()
+    from pipeline.telemetry.answer import leave
     from pipeline.telemetry.process import speaking
 
-    with speaking(settings, f"worker-{camera}", json_logs):
+    name = f"worker-{camera}"
+    with speaking(settings, name, json_logs):
         from pipeline.camera.worker import run_worker
 
         run_worker(settings, camera, stop)
-    if stop.is_set() and not settings.camera(camera).live:
+    if settings.camera(camera).live:
+        return
+    if stop.is_set():
         raise typer.Exit(STOPPED)
+    leave(settings.data_dir, name)
 
 
 @app.command(epilog="Example: camtrail inference site.yaml")

@@ -26,16 +26,20 @@ class Status:
         self.matcher: dict[str, str] = {}
         self.error = ""
         self._site = site
-        self._seen: dict[str, float] = {}  # monotonic, by camera
+        self._seen: dict[str, tuple[str, float]] = {}  # process id and when (monotonic), by camera
         self._reachable = math.inf  # since when, monotonic
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read_on, name="status", daemon=True)
         self._thread.start()
 
-    def silent(self, process: Process) -> float:
-        """For how many seconds this worker has said nothing though Redis could be reached."""
-        heard = self._seen.get(process.name, 0.0)
-        return time.monotonic() - max(process.started, heard, self._reachable)
+    def silent(self, process: Process) -> tuple[float, bool]:
+        """For how many seconds this worker has said nothing though Redis could be reached, and
+        whether it has said anything since it was started.
+        """
+        pid, heard = self._seen.get(process.name, ("", 0.0))
+        began = pid == str(process.pid)  # else it was a former one, whose hash has not expired
+        since = max(process.started, heard if began else 0.0, self._reachable)
+        return time.monotonic() - since, began
 
     def close(self) -> None:
         """Stops reading."""
@@ -64,7 +68,7 @@ class Status:
             *hashes, matcher = [_decoded(answer) for answer in pipeline.execute()]
         now = time.monotonic()
         self.workers = {name: found for name, found in zip(names, hashes, strict=True) if found}
-        self._seen.update(dict.fromkeys(self.workers, now))
+        self._seen |= {name: (found.get("pid", ""), now) for name, found in self.workers.items()}
         self.matcher = matcher
         self.error = ""
         REDIS_UP.labels("run").set(1)

@@ -2,7 +2,9 @@
 
 The socket is ``data_dir/metrics/NAME.sock``, in a folder that only its owner may look into. A
 process that ends removes it; of one that was killed it stays and refuses, which says that something
-is missing. A lock says whether somebody has a name, so that the next one can take it over.
+is missing. A lock says whether somebody has a name, so that the next one can take it over. Whoever
+has done all that there was to do leaves its last answer as ``NAME.last``, so that what it counted
+stays; it goes when somebody takes the name again, and with `clear`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pipeline.telemetry.logs import get_logger
 from pipeline.telemetry.metrics import exposition
 
 SUFFIX = ".sock"
+LAST = ".last"
 _MOST = 8  # processes of one name
 _SEND_SECONDS = 2.0
 
@@ -48,8 +51,24 @@ def answering(data_dir: Path, name: str) -> Iterator[None]:
         yield
 
 
+def leave(data_dir: Path, name: str) -> None:
+    """Leaves what this process has counted, for when it is gone; call it at the very end.
+
+    Where the disk takes nothing, it says so and does without.
+    """
+    path = folder(data_dir) / f"{name}{LAST}"
+    partial = path.with_suffix(".partial")
+    try:
+        partial.write_bytes(exposition())
+        partial.replace(path)
+    except OSError as error:
+        log.warning("no metrics of this process are left", error=str(error))
+
+
 def clear(data_dir: Path) -> None:
-    """Removes the sockets of processes that are gone."""
+    """Removes the sockets of processes that are gone, and what others have left."""
+    for path in folder(data_dir).glob(f"*{LAST}"):
+        path.unlink(missing_ok=True)
     for path in folder(data_dir).glob(f"*{SUFFIX}"):
         with contextlib.suppress(OSError), path.with_suffix(".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,6 +81,7 @@ def _listen(stack: contextlib.ExitStack, data_dir: Path, name: str) -> socket.so
     own.chmod(0o700)
     path = _take(stack, own, name)
     path.unlink(missing_ok=True)
+    path.with_suffix(LAST).unlink(missing_ok=True)
     listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     with local.short_path(own, path.name) as way:
         listening.bind(way)

@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline import local
 from pipeline.config import Site
-from pipeline.telemetry.answer import SUFFIX, folder
+from pipeline.telemetry.answer import LAST, SUFFIX, folder
 from pipeline.telemetry.metrics import PREFIX, Described
 
 ANSWER_SECONDS = 2.0  # in which a process has to answer; one that hangs does not
 MAX_BYTES = 4 * 2**20
 _AT_ONCE = 16
+_COUNTED = ("counter", "histogram")  # what stays true of a process that has ended
 
 # Of the host itself.
 OWN = (
@@ -55,15 +56,31 @@ def _families(site: Site) -> list[Metric]:
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         texts = dict(zip(names, threads.map(lambda name: ask(own, name), names), strict=True))
     families = {family.name: family for family in _of_host(site, texts)}
-    for name, text in texts.items():
+    found = [(name, family) for name, text in texts.items() for family in _parsed(text)]
+    for name, text in _left(own, names).items():
+        found += [(name, family) for family in _parsed(text) if family.type in _COUNTED]
+    for name, family in found:
         labels = {"site": site.site, "process": name}
-        for family in text_string_to_metric_families(text):
-            known = families.setdefault(
-                family.name, Metric(family.name, family.documentation, family.type)
-            )
-            for sample in family.samples:
-                known.add_sample(sample.name, {**sample.labels, **labels}, sample.value)
+        known = families.setdefault(
+            family.name, Metric(family.name, family.documentation, family.type)
+        )
+        for sample in family.samples:
+            known.add_sample(sample.name, {**sample.labels, **labels}, sample.value)
     return list(families.values())
+
+
+def _parsed(text: str) -> Iterable[Metric]:
+    return text_string_to_metric_families(text)
+
+
+def _left(own: Path, running: Iterable[str]) -> dict[str, str]:
+    """The last answers of those that have ended, by name."""
+    texts = {}
+    for path in sorted(own.glob(f"*{LAST}")):
+        if path.stem not in running:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                texts[path.stem] = path.read_text(encoding="utf-8")
+    return texts
 
 
 def ask(own: Path, name: str) -> str:

@@ -41,7 +41,7 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
 
     assert wait_for(lambda: status.error)
     assert "Redis: ConnectionError" in shown()
-    assert status.silent(gate) < 0  # nobody can know
+    assert status.silent(gate)[0] < 0  # nobody can know
     server.start()
     with Publisher(site, "gate") as publisher:
         publisher.report(
@@ -64,7 +64,9 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     assert "hall.mp4: not a video" in rows["hall"]
     assert "identities 12, undecided 1 " in rows["matcher"]
     assert "ready to take over" in rows["standby"]
-    assert 0 <= status.silent(gate) < 5
+    silent, began = status.silent(gate)
+    assert 0 <= silent < 5
+    assert not began  # what was said is another process' word
     assert [cell.strip() for cell in rows["viewer"].split("│")[2::7]] == ["running", address]
     viewer.kill()
     assert wait_for(viewer.poll)
@@ -72,5 +74,22 @@ def test_the_table_shows_how_each_camera_is(tmp_path: Path) -> None:
     assert address not in shown()
     for child in (gate, matcher, standby):
         child.kill()
+    status.close()
+    server.stop()
+
+
+def test_a_worker_has_begun_with_its_own_first_word(tmp_path: Path) -> None:
+    site = Site(site="yard", data_dir=tmp_path, cameras={"gate": Camera(source="gate.mp4")})
+    server = EmbeddedServer(site)
+    server.start()
+    status = Status(site)
+    gate = process("gate", tmp_path)
+    with Publisher(site, "gate") as publisher:
+        for pid, says in ((1, False), (gate.pid, True)):
+            assert pid is not None
+            publisher.report(CameraHealth("gate", publisher.run, pid, "running"))
+            assert wait_for(lambda pid=pid: status.workers.get("gate", {}).get("pid") == str(pid))
+            assert status.silent(gate)[1] is says
+    gate.kill()
     status.close()
     server.stop()

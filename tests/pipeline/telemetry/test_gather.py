@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.config import Camera, Site
 from pipeline.errors import CamtrailError
-from pipeline.telemetry.answer import answering, clear, folder
+from pipeline.telemetry.answer import answering, clear, folder, leave
 from pipeline.telemetry.endpoint import serving
 from pipeline.telemetry.gather import ANSWER_SECONDS, ask, gather
 from tests.pipeline.bus.samples import wait_for
@@ -116,6 +116,23 @@ def test_what_is_gone_for_good_is_cleared_and_what_runs_is_not(site: Site, start
     with answering(site.data_dir, "matcher"):
         clear(site.data_dir)
         assert up(site) == {"matcher": 1.0}
+
+
+def test_what_one_counted_that_has_done_its_work_stays(site: Site, start: Start) -> None:
+    start("worker-gate").terminate()
+    own = folder(site.data_dir)
+    assert wait_for(lambda: up(site) == {})
+    leave(site.data_dir, "worker-gate")
+    counted = 'process_cpu_seconds_total{process="worker-gate",site="yard"}'
+    text = gather(site).decode()
+    assert counted in text
+    assert "resident_memory" not in text  # which it has no more
+    assert "process_up{" not in text
+    with answering(site.data_dir, "worker-gate"):  # the next one counts from 0
+        assert gather(site).decode().count(counted) == 1
+    leave(site.data_dir, "worker-gate")
+    clear(site.data_dir)
+    assert not list(own.glob("*.last"))
 
 
 def test_what_cannot_be_answered_stops_nobody(

@@ -99,6 +99,7 @@ def test_what_is_counted_is_what_is_stored(scraped: Scraped) -> None:
         for name in ("bus_messages_published_total", "bus_messages_sent_total"):
             assert found.sum(name, camera=camera, process=f"worker-{camera}") > SECONDS
     assert found.sum("camera_frames_dropped_total") == 0
+    assert later.sum("camera_frames_decoded_total") == len(files) * SECONDS * 10  # they have ended
     assert later.sum("matcher_updates_committed_total") == counts.updates
     assert later.sum("matcher_identities") == counts.identities
     new = later.sum("matcher_decisions_total", kind="new")
