@@ -98,8 +98,8 @@ class TrackletUpdate:
     points since the update before. ``embedding`` is pooled over the whole tracklet so far from
     ``crops`` crops of total weight ``quality`` (>= 0); it is ``None`` while no crop was worth
     embedding. ``thumbnail`` is a JPEG of the best crop, where it got better, or of another one,
-    now and then; ``thumbnail_quality`` in [0, 1] is its quality, or without one that of the best
-    crop so far. ``ended`` says that no further update follows.
+    now and then, encrypted where there is a key; ``thumbnail_quality`` in [0, 1] is its quality,
+    or without one that of the best crop so far. ``ended`` says that no further update follows.
     """
 
     camera: str

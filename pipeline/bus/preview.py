@@ -2,7 +2,7 @@
 
 A msgpack map: ``v`` 1, ``camera``, ``run``, ``frame``, ``time``, ``size`` [width, height] of the
 full frame, ``people`` a list of [track, x1, y1, x2, y2] in its pixels, ``jpeg`` the picture, which
-may be smaller.
+may be smaller, and where that hides people and some may see them, ``clear``, the same without.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``people`` are the boxes by the track of their tracklets, ``jpeg`` the picture."""
+    """``people`` are the boxes by the track of their tracklets, ``jpeg`` the picture; ``clear``
+    is the one in which nobody is hidden, where there is such a one.
+    """
 
     camera: str
     run: str
@@ -32,24 +34,24 @@ class Preview:
     height: int
     people: dict[int, Box]
     jpeg: bytes
+    clear: bytes | None = None
 
 
 def encode_preview(preview: Preview) -> bytes:
     """As it is sent."""
-    return bytes(
-        msgpack.packb(
-            {
-                "v": VERSION,
-                "camera": preview.camera,
-                "run": preview.run,
-                "frame": preview.frame,
-                "time": preview.time,
-                "size": [preview.width, preview.height],
-                "people": [[track, *box] for track, box in preview.people.items()],
-                "jpeg": preview.jpeg,
-            }
-        )
-    )
+    said = {
+        "v": VERSION,
+        "camera": preview.camera,
+        "run": preview.run,
+        "frame": preview.frame,
+        "time": preview.time,
+        "size": [preview.width, preview.height],
+        "people": [[track, *box] for track, box in preview.people.items()],
+        "jpeg": preview.jpeg,
+    }
+    if preview.clear is not None:
+        said["clear"] = preview.clear
+    return bytes(msgpack.packb(said))
 
 
 def decode_preview(data: bytes) -> Preview:
@@ -75,10 +77,17 @@ def decode_preview(data: bytes) -> Preview:
                 int(track): (float(x1), float(y1), float(x2), float(y2))
                 for track, x1, y1, x2, y2 in found["people"]
             },
-            jpeg=bytes(found["jpeg"]),
+            jpeg=_picture(found["jpeg"]),
+            clear=_picture(found["clear"]) if "clear" in found else None,
         )
     except Exception as error:  # msgpack raises many kinds
         raise WireError(f"no preview: {type(error).__name__}: {error}") from None
     if version != VERSION:
         raise WireError(f"a preview of version {version}; this program reads version {VERSION}")
     return preview
+
+
+def _picture(value: object) -> bytes:
+    if not isinstance(value, bytes):  # of a number, bytes() would make so many zeros
+        raise WireError("the picture is none")
+    return value

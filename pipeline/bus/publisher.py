@@ -23,6 +23,7 @@ from pipeline.bus.stream import drained
 from pipeline.bus.wire import WireError, decode, encode
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
+from pipeline.keyring import Keyring, name_of
 from pipeline.records import CameraHealth, Envelope, Position, Progress, TrackletUpdate
 from pipeline.telemetry import get_logger, traces
 
@@ -66,6 +67,7 @@ class Publisher:
         self._site = site
         self.camera = camera
         self._keys = Keys(site.site)
+        self._keyring = Keyring.of(site.encryption)
         limit = int(site.spool.max_megabytes * 1e6)
         self._spool = Spool(spool_folder(site, camera), limit)
         self._counts = PublisherCounts(camera, limit)
@@ -171,7 +173,11 @@ class Publisher:
     def _stamp(self, body: TrackletUpdate | Progress, dropped: int) -> TrackletUpdate | Progress:
         if body.run != self.run or body.camera != self.camera:
             raise ValueError(f"{body.camera}/{body.run} is not {self.camera}/{self.run}")
-        return replace(body, dropped=dropped) if isinstance(body, Progress) else body
+        if isinstance(body, Progress):
+            return replace(body, dropped=dropped)
+        if body.thumbnail is None:
+            return body
+        return replace(body, thumbnail=self._keyring.seal(body.thumbnail, name_of(body)))
 
     def _tell_spool(self) -> None:
         """Under the lock."""

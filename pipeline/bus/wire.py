@@ -16,7 +16,7 @@
 10    quality            float64 >= 0
 11    embedding          nil, or bytes: D x float16, little endian, of norm 1
 12    fingerprint        text
-13    thumbnail          nil, or bytes: JPEG
+13    thumbnail          nil, or bytes: JPEG, or encrypted as `pipeline.keyring` says
 14    thumbnail_quality  float64 in [0, 1], of the thumbnail, or without one of the best so far
 15    ended              bool
 ====  =================  =========================================================================

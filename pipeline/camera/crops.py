@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import config
+from pipeline.privacy import crops as hidden
+from pipeline.privacy.regions import regions
 from pipeline.records import FloatArray, Image
 
 FULL_HEIGHT = 128.0  # pixels from which a person's size no longer counts against a crop
 KEPT_HEIGHT = 512  # pixels; larger crops are stored smaller, no encoder sees more
 THUMBNAIL_HEIGHT = 256
-_JPEG_QUALITY = 90
 _EDGE = 2.0  # pixels from the frame's edge within which a box counts as cut
 _UPRIGHT = 1.2  # height / width below which a box shows no whole person
 _NOT_WHOLE = 0.5  # factor on the quality of a person who is cut
@@ -29,13 +30,15 @@ Boxes = FloatArray
 class Crop:
     """A picture of a person: BGR, its quality in [0, 1], and whether it is worth embedding.
 
-    ``time`` is that of its frame.
+    ``time`` is that of its frame, ``faces`` are those that no stored picture of it shows, as shares
+    of its width and height.
     """
 
     image: Image
     quality: float
     good: bool
     time: float = 0.0
+    faces: tuple[hidden.Shares, ...] = ()
 
 
 class CropJudge:
@@ -86,20 +89,27 @@ class CropJudge:
         bound: float,
         good: bool,
         time: float = 0.0,
+        people: Boxes | None = None,
     ) -> Crop:
-        """The crop of a person whose quality is at most ``bound``; sharpness is judged here."""
+        """The crop of a person whose quality is at most ``bound``; sharpness is judged here.
+
+        Args:
+            people: (n, 4) of everybody whose face is to be hidden; None: nobody's.
+        """
         height, width = image.shape[:2]
         x1 = min(max(0, int(box[0])), width - 1)
         y1 = min(max(0, int(box[1])), height - 1)
-        x2, y2 = min(width, round(float(box[2]))), min(height, round(float(box[3])))
-        picture = shrink(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], KEPT_HEIGHT).copy()
+        x2 = max(min(width, round(float(box[2]))), x1 + 1)
+        y2 = max(min(height, round(float(box[3]))), y1 + 1)
+        picture = shrink(image[y1:y2, x1:x2], KEPT_HEIGHT).copy()
         sharpness = laplacian_variance(picture)
         if self._usual_sharpness:
             self._usual_sharpness += _MEMORY * (sharpness - self._usual_sharpness)
         else:
             self._usual_sharpness = sharpness
         sharp = min(1.0, sharpness / self._usual_sharpness) if self._usual_sharpness else 1.0
-        return Crop(picture, bound * sharp, good, time)
+        faces = () if people is None else hidden.shares(regions(people, "faces"), (x1, y1, x2, y2))
+        return Crop(picture, bound * sharp, good, time, faces)
 
 
 def coverage(boxes: Boxes, others: Boxes) -> FloatArray:
@@ -140,8 +150,8 @@ def shrink(image: Image, height: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def thumbnail(image: Image) -> bytes:
-    """The crop as JPEG, at most 256 pixels high."""
-    small = shrink(image, THUMBNAIL_HEIGHT)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return bytes(data)
+def thumbnail(crop: Crop, privacy: config.Privacy) -> bytes:
+    """The crop as JPEG, at most 256 pixels high; clear only where some may see it so."""
+    image = shrink(crop.image, THUMBNAIL_HEIGHT)
+    what = privacy.hidden("crops")
+    return hidden.encode(image, crop.faces, what, blurred=not privacy.some_see_clearly)

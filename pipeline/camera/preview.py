@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 
 import cv2
+import numpy as np
 import redis
 
 from pipeline.bus import Keys, Preview, connect, encode_preview
 from pipeline.config import Site
-from pipeline.records import FloatArray, Frame
+from pipeline.privacy.regions import hide, regions
+from pipeline.records import FloatArray, Frame, Image
 
 LONGEST_SIDE = 960  # pixels of the picture that is sent
 MOST_FPS = 8.0
@@ -34,16 +36,26 @@ class PreviewSender:
         self._run = run
         self._keys = Keys(site.site)
         self._client = connect(site, name=f"camtrail-live-{camera}")
-        self._newest: tuple[Frame, Mapping[int, FloatArray]] | None = None
+        self._privacy = site.privacy
+        self._newest: tuple[Frame, Mapping[int, FloatArray], FloatArray | None] | None = None
         self._closing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run_on, name=f"live-{camera}", daemon=True)
         self._thread.start()
 
-    def offer(self, frame: Frame, people: Mapping[int, FloatArray]) -> None:
-        """A frame and the boxes (4,) in it by the track of their tracklets. Never waits."""
+    def offer(
+        self,
+        frame: Frame,
+        people: Mapping[int, FloatArray],
+        everybody: FloatArray | None = None,
+    ) -> None:
+        """A frame and the boxes (4,) in it by the track of their tracklets. Never waits.
+
+        Args:
+            everybody: (n, 4) of whom it is not to show, where people are hidden.
+        """
         with self._changed:
-            self._newest = frame, people
+            self._newest = frame, people, everybody
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -80,17 +92,26 @@ class PreviewSender:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, max(0.0, pause))
 
-    def _encode(self, frame: Frame, people: Mapping[int, FloatArray]) -> bytes:
+    def _encode(
+        self, frame: Frame, people: Mapping[int, FloatArray], everybody: FloatArray | None
+    ) -> bytes:
         height, width = frame.image.shape[:2]
-        image, scale = frame.image, LONGEST_SIDE / max(height, width)
+        image, scale = frame.image, min(1.0, LONGEST_SIDE / max(height, width))
         if scale < 1:
             size = (round(width * scale), round(height * scale))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+        what = self._privacy.hidden("live")
+        shown, clear = image, None
+        if everybody is not None and what != "none":
+            shown = hide(image, regions(everybody, what) * np.float32(scale), what)
+            clear = _jpeg(image) if self._privacy.some_see_clearly else None
         boxes = {
             track: (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
             for track, box in people.items()
         }
-        return encode_preview(
-            Preview(self._camera, self._run, frame.index, frame.time, width, height, boxes, jpeg)
-        )
+        place = (self._camera, self._run, frame.index, frame.time, width, height)
+        return encode_preview(Preview(*place, boxes, _jpeg(shown), clear))
+
+
+def _jpeg(image: Image) -> bytes:
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()

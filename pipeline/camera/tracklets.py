@@ -23,6 +23,8 @@ _SPREAD_SECONDS = 2.0  # between two crops that are sent though they are no bett
 _MEETING_SECONDS = 1.0  # before a turn, within which somebody else must have been near
 _SURE = 2  # crops in a row that are unlike the track before it is parted
 
+_OPEN = config.Privacy()  # type: ignore[call-arg]
+
 Embed = Callable[[Sequence[Image]], FloatArray]
 
 
@@ -36,10 +38,17 @@ class Tracklet:
     time goes by: the longer the tracklet, the rarer, so that many of them never weigh much.
     """
 
-    def __init__(self, track: int, per_second: float, keep: int = 0) -> None:
+    def __init__(
+        self,
+        track: int,
+        per_second: float,
+        keep: int = 0,
+        privacy: config.Privacy = _OPEN,
+    ) -> None:
         self.track = track
         self._per_second = per_second
         self._keep = keep
+        self._privacy = privacy
         self._points: list[Point] = []
         self._start = math.nan
         self.last: Point | None = None
@@ -53,7 +62,7 @@ class Tracklet:
         self._good_crops = 0
         self._best = 0.0
         self._sent_best = -math.inf  # also a quality of 0 is sent once
-        self._best_image: Image | None = None
+        self._best_crop: Crop | None = None
         self._newest: Crop | None = None  # the best of those pooled since the last update
         self._sent_at = -math.inf
         self._doubtful: tuple[list[Crop], FloatArray] | None = None
@@ -134,7 +143,7 @@ class Tracklet:
 
     def part(self, time: float, track: int) -> Tracklet:
         """The rest of the path from ``time`` on, as a tracklet of its own."""
-        rest = Tracklet(track, self._per_second, self._keep)
+        rest = Tracklet(track, self._per_second, self._keep, self._privacy)
         for point in [p for p in self._points if p.time >= time]:
             rest.add(point)
         self._points = [p for p in self._points if p.time < time]
@@ -162,7 +171,7 @@ class Tracklet:
             self._crops += 1
             self.last_crop = crop.time
             if self._crops == 1 or crop.quality > self._best:
-                self._best, self._best_image = crop.quality, crop.image
+                self._best, self._best_crop = crop.quality, crop
             if _beats(crop.quality, self._newest):
                 self._newest = crop
 
@@ -196,16 +205,16 @@ class Tracklet:
         assert self.last is not None
         newest, self._newest = self._newest, None
         enough = self._sent_best * (1.0 if ended else _BETTER)
-        if self._best_image is not None and self._best > enough:
-            image, quality = self._best_image, self._best
+        if self._best_crop is not None and self._best > enough:
+            crop = self._best_crop
         elif newest is not None and self._is_due(self.last.time):
-            image, quality = newest.image, newest.quality
+            crop = newest
         else:
             return None, self._best
-        if image is self._best_image:
-            self._sent_best, self._best_image = quality, None
+        if crop is self._best_crop:
+            self._sent_best, self._best_crop = crop.quality, None
         self._sent_at = self.last.time
-        return thumbnail(image), quality
+        return thumbnail(crop, self._privacy), crop.quality
 
     def _is_due(self, time: float) -> bool:
         """Whether it is time for a picture that is no better than those before."""
@@ -230,6 +239,7 @@ class Tracklets:
         embed: gives (n, D) embeddings of BGR crops.
         line: the similarity between the same and another person, where the encoder's file
             says it.
+        privacy: what of people is hidden in the pictures that are sent.
     """
 
     def __init__(
@@ -240,8 +250,10 @@ class Tracklets:
         fingerprint: str,
         embed: Embed,
         line: float | None = None,
+        privacy: config.Privacy = _OPEN,
     ) -> None:
         self._options = options
+        self._privacy = privacy
         self._camera = camera
         self._run = run
         self._fingerprint = fingerprint
@@ -256,8 +268,18 @@ class Tracklets:
     def __len__(self) -> int:
         return len(self._open)
 
-    def see(self, frame: Frame, detections: Detections, tracking: Tracking) -> None:
-        """Takes what the tracker made of a frame and of the persons in it."""
+    def see(
+        self,
+        frame: Frame,
+        detections: Detections,
+        tracking: Tracking,
+        people: FloatArray | None = None,
+    ) -> None:
+        """Takes what the tracker made of a frame and of the persons in it.
+
+        Args:
+            people: (n, 4) of everybody whose face no crop is to show; None: all may be seen.
+        """
         boxes = np.array([track.box for track in tracking.tracks], np.float32).reshape(-1, 4)
         sure = np.array([track.confidence for track in tracking.tracks], np.float32)
         bounds, good = self._judge.rate(frame.image, boxes, sure, detections.boxes)
@@ -266,7 +288,9 @@ class Tracklets:
             tracklet = self._open.get(track.track)
             if tracklet is None:
                 options = self._options
-                tracklet = Tracklet(next(self._numbers), options.per_second, options.keep)
+                tracklet = Tracklet(
+                    next(self._numbers), options.per_second, options.keep, self._privacy
+                )
                 self._open[track.track] = tracklet
             for point in tracking.earlier.get(track.track, ()):
                 tracklet.add(point, self._between(tracklet.last, point.time))
@@ -277,7 +301,9 @@ class Tracklets:
                 tracklet.last_meeting = frame.time
             bound = float(bounds[row])
             if tracklet.wants(frame.time, bound, bool(good[row])):
-                crop = self._judge.cut(frame.image, track.box, bound, bool(good[row]), frame.time)
+                crop = self._judge.cut(
+                    frame.image, track.box, bound, bool(good[row]), frame.time, people
+                )
                 tracklet.offer(frame.time, crop)
         self._close(tracking.alive)
         self._remember(frame)

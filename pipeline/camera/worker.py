@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline import config, footage
 from pipeline.bus import Publisher
+from pipeline.camera.hiding import Lately
 from pipeline.camera.metrics import WorkerCounts
 from pipeline.camera.picture import PictureCheck
 from pipeline.camera.preview import PreviewSender
@@ -133,7 +134,9 @@ class Worker:
             encoder.fingerprint,
             self._embed_some,
             encoder.line,
+            site.privacy,
         )
+        self._lately = Lately() if site.privacy.blur != "none" else None
         self._preview = preview
         self._check = PictureCheck()
         self._fault = ""
@@ -178,9 +181,10 @@ class Worker:
         """Sees the frames that were begun first, when their persons are found."""
         frames, found = self._begun.popleft()
         for frame, detections in zip(frames, found.result(), strict=True):
-            self._see(frame, unmasked(detections, self._masks))
+            self._see(frame, detections)
 
-    def _see(self, frame: Frame, detections: Detections) -> None:
+    def _see(self, frame: Frame, found: Detections) -> None:
+        detections = unmasked(found, self._masks)
         if self._tracker is None:  # only now a live source knows its frame rate
             self._tracker = PersonTracker(
                 self._site.tracker, self._site.detector.confidence, self._source.fps
@@ -189,9 +193,11 @@ class Worker:
             self._fault = self._check.look(frame.image, frame.time)
             frame = replace(frame, time=max(frame.time, self._covered + _TICK))
         tracking = self._tracker.update(detections, frame.time, frame.index)
-        self._tracklets.see(frame, detections, tracking)
+        # Whoever stands behind a mask is not followed, and is hidden all the same.
+        people = self._lately.see(frame.time, found.boxes) if self._lately else None
+        self._tracklets.see(frame, detections, tracking, people)
         if self._preview is not None and self._preview.watched:
-            self._preview.offer(frame, self._tracklets.boxes(tracking.tracks))
+            self._preview.offer(frame, self._tracklets.boxes(tracking.tracks), people)
         self._counts.seen.inc()
         self._counts.detections.inc(len(detections))
         self.frames += 1

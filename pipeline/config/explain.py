@@ -31,7 +31,13 @@ def explain(path: Path, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-_SECRETS = {"secret", "password", "url", "headers"}  # whose wrong values are not shown
+_SECRETS = {
+    "secret",
+    "password",
+    "url",
+    "headers",
+    "encryption",
+}  # whose wrong values are not shown
 _SECTIONS: dict[int | str, type[BaseModel]] = {  # that need not be there
     "tls": Tls,
     "webhooks": Webhook,

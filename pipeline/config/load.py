@@ -13,7 +13,15 @@ from pydantic import ValidationError
 
 from pipeline.config.explain import explain
 from pipeline.config.model import Site
-from pipeline.config.sections import Matcher, Notify, RedisTls, Tls, Viewer, is_lite
+from pipeline.config.sections import (
+    Encryption,
+    Matcher,
+    Notify,
+    RedisTls,
+    Tls,
+    Viewer,
+    is_lite,
+)
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
 
@@ -128,6 +136,7 @@ def _resolve(site: Site, base: Path) -> Site:
             ),
             "viewer": _resolve_tls(site.viewer, base),
             "notify": _resolve_authority(site.notify, base),
+            "encryption": _resolve_key_file(site.encryption, base),
         }
     )
 
@@ -143,6 +152,12 @@ def _resolve_authority(notify: Notify, base: Path) -> Notify:
         return notify
     mqtt = notify.mqtt.model_copy(update={"authority": base / notify.mqtt.authority})
     return notify.model_copy(update={"mqtt": mqtt})
+
+
+def _resolve_key_file(encryption: Encryption, base: Path) -> Encryption:
+    if encryption.key_file is None:
+        return encryption
+    return encryption.model_copy(update={"key_file": base / encryption.key_file})
 
 
 def _resolve_tls(viewer: Viewer, base: Path) -> Viewer:

@@ -12,9 +12,11 @@ from pipeline.config.sections import (
     Crops,
     Detector,
     Encoder,
+    Encryption,
     Matcher,
     Name,
     Notify,
+    Privacy,
     Recording,
     RedisTls,
     Retention,
@@ -58,6 +60,8 @@ class Site(Strict):
     topology: Topology = Topology()
     matcher: Matcher = Matcher()  # type: ignore[call-arg]
     retention: Retention = Retention()  # type: ignore[call-arg]
+    privacy: Privacy = Privacy()  # type: ignore[call-arg]
+    encryption: Encryption = Encryption()  # type: ignore[call-arg]
     recording: Recording = Recording()  # type: ignore[call-arg]
     spool: Spool = Spool()  # type: ignore[call-arg]
     viewer: Viewer = Viewer()  # type: ignore[call-arg]
@@ -108,11 +112,23 @@ class Site(Strict):
         return self.data_dir / "recordings"
 
     @property
+    def logs_dir(self) -> Path:
+        """Of the processes of `camtrail run`."""
+        return self.data_dir / "logs"
+
+    @property
     def recorded(self) -> list[str]:
-        """The cameras that have a recorder: streams, where recording is on."""
-        if not self.recording.enabled:
+        """The cameras that have a recorder: streams, where recording is on. A recorder keeps what
+        the camera sends, in which nobody is hidden.
+        """
+        if not self.recording.enabled or self.stays_unrecorded:
             return []
         return [name for name, camera in self.cameras.items() if camera.is_stream]
+
+    @property
+    def stays_unrecorded(self) -> bool:
+        """Whether nothing is recorded, since people would be seen clearly in it."""
+        return self.privacy.hidden("clips") != "none" and not self.recording.clear
 
     @property
     def store_url(self) -> str:

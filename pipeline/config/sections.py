@@ -180,17 +180,69 @@ class Matcher(Strict):
         return value
 
 
-class Retention(Strict):
-    """How long what is stored is kept, by its capture time; None: until it is forgotten."""
+Days = Annotated[float, Field(gt=0, le=36_500)]
 
-    tracklets_days: float | None = Field(None, gt=0, le=36_500)  # with all that belongs to them
-    crops_days: float | None = Field(None, gt=0, le=36_500)
+
+class Retention(Strict):
+    """How long what is stored is kept: people by capture time, the rest by the clock; None: people
+    until they are forgotten, the rest for good.
+    """
+
+    tracklets_days: Days | None = None  # with all that belongs to them
+    crops_days: Days | None = None
+    audit_days: Days | None = Field(None, description="who corrected what")
+    notifications_days: Days | None = Field(90.0, description="what somebody was told")
+    dead_letters_days: Days | None = Field(30.0, description="messages that could not be read")
+    logs_days: int | None = Field(30, ge=1, le=36_500, description="in data_dir/logs")
+
+
+Hidden = Literal["none", "faces", "persons"]
+Place = Literal["live", "crops", "clips"]
+PLACES: tuple[Place, ...] = get_args(Place)
+
+
+class Privacy(Strict):
+    """What of people is made unrecognisable in pictures, where, and who may see it all the same."""
+
+    blur: Hidden = Field("none", description="faces are the upper part of a person's box")
+    in_: tuple[Place, ...] = Field(PLACES, alias="in", min_length=1)
+    clear_for: Literal["nobody", "operator", "administrator"] = Field(
+        "nobody", description="from which role on pictures are clear"
+    )
+
+    def hidden(self, place: Place) -> Hidden:
+        """What is hidden there from those who may not see it."""
+        return self.blur if place in self.in_ else "none"
+
+    @property
+    def some_see_clearly(self) -> bool:
+        """Whether there has to be a clear picture as well."""
+        return self.clear_for != "nobody"
+
+
+class Encryption(Strict):
+    """The key of the crops on disk; neither of the two: they are not encrypted.
+
+    A text of keys: 64 hexadecimal digits each, the first one encrypts, the others still decrypt.
+    """
+
+    key: SecretStr | None = Field(None, description="from the environment: ${NAME}")
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Encryption:
+        if self.key is not None and self.key_file is not None:
+            raise ValueError("give key or key_file, not both")
+        return self
 
 
 class Recording(Strict):
     """Clips of what live cameras showed around the people they saw."""
 
     enabled: bool = False
+    clear: bool = Field(
+        True, description="whether streams are recorded though privacy hides people in clips"
+    )
     before: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds before somebody comes")
     after: float = Field(3.0, ge=0, le=LONGEST_MARGIN, description="seconds after somebody left")
     days: float = Field(7.0, gt=0, le=3650, description="how long a clip is kept")

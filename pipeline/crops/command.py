@@ -58,6 +58,7 @@ def _print(summary: Summary, selection: Selection) -> None:
         (summary.unlabelled, f"without a label of the kind '{selection.labels}'"),
         (summary.unwanted, "of other cameras or times, or of lower quality"),
         (summary.missing, "whose file is gone"),
+        (summary.blurred, "in which whole persons are hidden"),
     ):
         if count:
             print(f"left out: {count} crops {why}")

@@ -11,6 +11,8 @@ from pipeline.config import Site
 from pipeline.crops.folder import GALLERY, QUERY, TRAIN, Writer, whole_folder
 from pipeline.crops.selection import Labelled, Labels, Selection, held_out, label, queries
 from pipeline.errors import CamtrailError
+from pipeline.exports import note_export
+from pipeline.keyring import Keyring
 from pipeline.output import plain
 from pipeline.store import Store, StoredCrop
 
@@ -30,7 +32,8 @@ class Summary:
 
     ``labels`` counts crops by where their label comes from, ``unlabelled`` those that have none of
     the kind asked for, ``unwanted`` those that camera, time or quality left out, ``missing`` those
-    whose file is gone. A query is counted in its gallery too.
+    whose file is gone, ``blurred`` those in which whole persons are hidden. A query is counted in
+    its gallery too.
     """
 
     out: Path
@@ -42,6 +45,7 @@ class Summary:
     unlabelled: int
     unwanted: int
     missing: int
+    blurred: int
 
 
 def export(site: Site, out: Path, selection: Selection) -> Summary:
@@ -57,6 +61,7 @@ def export(site: Site, out: Path, selection: Selection) -> Summary:
         if not crops:
             raise CamtrailError(_nothing(selection, counts))
         with whole_folder(out) as folder:
+            note_export(site, "crops export", out)
             return _write(site, out, folder, selection, crops, counts)
 
 
@@ -91,8 +96,14 @@ def _write(
         parts[GALLERY] = [c for c in crops if c.identity in test]
         parts[QUERY] = queries(parts[GALLERY])
     cameras = _camera_numbers(site, crops)
-    writer = Writer(folder, cameras, _run_numbers(crops), sum(map(len, parts.values())))
+    total, keyring = sum(map(len, parts.values())), Keyring.of(site.encryption)
+    writer = Writer(folder, cameras, _run_numbers(crops), total, keyring)
     written = {part: writer.add(part, chosen) for part, chosen in parts.items()}
+    if not written[TRAIN] and writer.blurred:
+        raise CamtrailError(
+            f"in {writer.blurred} crops whole persons are hidden (privacy.blur), and nothing can "
+            "be learned from them"
+        )
     if not written[TRAIN]:
         raise CamtrailError(
             f"none of the {counts['all']} crops is left below {site.crops_dir}; was it moved?"
@@ -108,6 +119,7 @@ def _write(
         unlabelled=counts["unlabelled"],
         unwanted=counts["unwanted"],
         missing=writer.missing,
+        blurred=writer.blurred,
     )
     said = {key: value for key, value in plain(summary).items() if key not in ("out", "labels")}
     asked = plain(selection)

@@ -16,6 +16,8 @@ from typing import Any
 
 from pipeline.crops.selection import Labelled
 from pipeline.errors import CamtrailError
+from pipeline.keyring import Keyring
+from pipeline.privacy.crops import is_blurred
 
 FORMAT, VERSION = "camtrail crops", 1
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
@@ -72,9 +74,11 @@ class Writer:
         cameras: number of each camera.
         runs: number of each camera's run.
         total: how many will come, for the progress.
+        keyring: decrypts them.
 
     Attributes:
         missing: crops whose file is no longer there.
+        blurred: those in which whole persons are hidden, of which nobody learns anything.
     """
 
     def __init__(
@@ -83,16 +87,19 @@ class Writer:
         cameras: Mapping[str, int],
         runs: Mapping[tuple[str, str], int],
         total: int,
+        keyring: Keyring,
     ) -> None:
         self._folder = folder
         self._cameras = cameras
         self._runs = runs
         self._total = total
+        self._keyring = keyring
         self._names: Counter[str] = Counter()
         self._rows: list[dict[str, Any]] = []
         self._said = time.monotonic()
         self._done = 0
         self.missing = 0
+        self.blurred = 0
 
     def add(self, part: str, crops: Sequence[Labelled]) -> list[Labelled]:
         """Copies the crops into a part; those that could be."""
@@ -111,10 +118,14 @@ class Writer:
     def _copy(self, part: str, labelled: Labelled) -> bool:
         name = f"{part}/{self._name(part, labelled)}"
         try:
-            shutil.copyfile(labelled.crop.file, self._folder / name)
+            data = self._keyring.read(labelled.crop.file)
         except FileNotFoundError:  # replaced by a better one since the store was read, or deleted
             self.missing += 1
             return False
+        if is_blurred(data, "persons"):
+            self.blurred += 1
+            return False
+        (self._folder / name).write_bytes(data)
         self._rows.append(self._row(name, labelled))
         self._progress()
         return True

@@ -15,6 +15,7 @@ from pipeline.demo.pictures import Shot, crop_uri, liveliest_shot
 from pipeline.evaluate.confusion import VISIT_GAP
 from pipeline.evaluate.evaluation import Evaluation, frame_times
 from pipeline.evaluate.truth import Truth, read_truth
+from pipeline.keyring import Keyring
 from pipeline.output import local_time
 from pipeline.store import IdentityDetail, Store, TrackRow
 
@@ -78,7 +79,10 @@ def write_page(
         people = [store.identity(person.identity) for person in store.identities()]
     span = _span(tracks)
     lanes = _truth_lanes(truth, tracks, span)
-    cards = [_card(person, evaluation, span, lanes, list(site.cameras)) for person in people]
+    keyring = Keyring.of(site.encryption)
+    cards = [
+        _card(person, evaluation, span, lanes, list(site.cameras), keyring) for person in people
+    ]
     shown = set(evaluation.person_of.values())
     text = _template().render(
         result=result,
@@ -126,6 +130,7 @@ def _card(
     span: Span,
     lanes: Mapping[int, Lanes],
     cameras: list[str],
+    keyring: Keyring,
 ) -> Card:
     identity = detail.summary.identity
     person = evaluation.person_of.get(identity)
@@ -142,7 +147,10 @@ def _card(
         merged=identity in evaluation.merged,
         also=sorted(others),
         crops=[
-            (crop_uri(visit.crop), f"{visit.camera}, {visit.start - span.start:.0f} s")
+            (
+                crop_uri(keyring.read(visit.crop)),
+                f"{visit.camera}, {visit.start - span.start:.0f} s",
+            )
             for visit in pictured[:CROPS_SHOWN]
             if visit.crop is not None
         ],

@@ -46,9 +46,10 @@ def liveliest_shot(video: Path, tracks: list[TrackRow]) -> Shot | None:
     return Shot(_uri(image), width, height, inside)
 
 
-def crop_uri(path: Path) -> str:
-    """A stored crop, made no larger than the page needs it."""
-    image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8)
+def crop_uri(data: bytes) -> str:
+    """A crop (JPEG), made no larger than the page needs it."""
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = np.asarray(found, np.uint8)
     height, width = image.shape[:2]
     if height > CROP_HEIGHT:
         size = (max(1, round(width * CROP_HEIGHT / height)), CROP_HEIGHT)

@@ -31,7 +31,7 @@ def run(path: Path, *, as_json: bool) -> int:
 
 def examine(path: Path) -> Iterable[Check]:
     """All checks, one after the other as they are done."""
-    from pipeline.doctor import host, parts, playback
+    from pipeline.doctor import host, parts, playback, privacy
 
     site: Site | None = None
     try:
@@ -51,6 +51,8 @@ def examine(path: Path) -> Iterable[Check]:
             ("store", lambda: parts.store(site)),
             ("detector", lambda: parts.detector(site)),
             ("encoder", lambda: parts.encoder(site)),
+            ("privacy", lambda: privacy.privacy(site)),
+            ("encryption", lambda: privacy.encryption(site)),
             ("recording", lambda: playback.recording(site)),
             ("floor plan", lambda: playback.floor_plan(site)),
             ("cameras", lambda: parts.cameras(site, path)),

@@ -16,6 +16,9 @@ def recording(site: Site) -> Iterator[Check]:
     if not site.recording.enabled:
         yield ok("recording", "off")
         return
+    if site.stays_unrecorded:
+        yield ok("recording", "off for streams, since people would be seen clearly in it")
+        return
     names = site.recorded
     files = [name for name, camera in site.cameras.items() if not camera.live]
     others = [name for name in site.cameras if name not in names and name not in files]

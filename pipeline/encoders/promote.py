@@ -19,6 +19,7 @@ from pipeline.encoders.reembed import Progress, Reembedded, reembed
 from pipeline.errors import CamtrailError
 from pipeline.inference import threads
 from pipeline.inference.encoder import EncoderRuntime
+from pipeline.keyring import Keyring
 from pipeline.store import Store
 from pipeline.store.connection import has_store
 
@@ -114,7 +115,7 @@ def _take(
     result, gallery = Reembedded(0, 0), _has_gallery(site)
     if gallery:
         with Store.open(site.store_url, crops=site.crops_dir) as store:
-            result = reembed(store, encoder, progress)
+            result = reembed(store, encoder, Keyring.of(site.encryption), progress)
     encoders.write(record)
     path = encoders.path(record.used[-1])
     return Promotion(path, encoder.fingerprint, former, gallery, result)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.keyring import Keyring, name_of
 from pipeline.records import TrackletUpdate
 
 
@@ -33,8 +34,9 @@ def crop_file(update: TrackletUpdate) -> str:
     return f"{day}/{update.camera}/{update.run}-{update.track}-{update.seq}.jpg"
 
 
-def write_crop(folder: Path, update: TrackletUpdate, thumbnail: bytes) -> str:
-    """Writes the picture whole or not at all, and gives its name below ``folder``.
+def write_crop(folder: Path, update: TrackletUpdate, thumbnail: bytes, keyring: Keyring) -> str:
+    """Writes the picture whole or not at all, encrypted where there is a key, and gives its name
+    below ``folder``.
 
     Raises:
         OSError: the disk takes nothing.
@@ -42,11 +44,12 @@ def write_crop(folder: Path, update: TrackletUpdate, thumbnail: bytes) -> str:
     name = crop_file(update)
     path = folder / name
     partial = path.with_suffix(".partial")
+    data = keyring.seal(thumbnail, name_of(update))
     try:
-        partial.write_bytes(thumbnail)
+        partial.write_bytes(data)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(thumbnail)
+        partial.write_bytes(data)
     partial.replace(path)
     return name
 

@@ -25,6 +25,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import CamtrailError
+from pipeline.keyring import Keyring
 from pipeline.records import Decision, FloatArray, TrackletKey, TrackletUpdate
 from pipeline.store import corrections, links
 from pipeline.store.changes import Said, to_undo
@@ -35,7 +36,7 @@ from pipeline.store.overwriting import begin_overwriting, finish_overwriting
 from pipeline.store.packing import finite, pack_embedding, pack_path
 from pipeline.store.reader import Reader
 from pipeline.store.recordings import Recordings
-from pipeline.store.retention import Expired, expire
+from pipeline.store.retention import Expired, expire, expire_audit, strays
 from pipeline.store.rows import (
     Batch,
     Change,
@@ -70,16 +71,27 @@ class Store(Reader):
     """The store of a site; `Store.open` makes one. One thread at a time."""
 
     def __init__(
-        self, engine: Engine, crops: Path, keep: int = 0, file: Path | None = None
+        self,
+        engine: Engine,
+        crops: Path,
+        keep: int = 0,
+        file: Path | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         super().__init__(engine, crops)
         self._keep = keep
+        self._keyring = keyring or Keyring()
         self._file = file
         self._owner = ""
 
     @classmethod
     def open(
-        cls, url: str, read_only: bool = False, crops: Path | None = None, keep: int = 0
+        cls,
+        url: str,
+        read_only: bool = False,
+        crops: Path | None = None,
+        keep: int = 0,
+        keyring: Keyring | None = None,
     ) -> Store:
         """Opens the store of a site; makes it where it is missing and may be written.
 
@@ -88,13 +100,15 @@ class Store(Reader):
             read_only: readers never wait for the matcher, nor it for them.
             crops: folder of the crops; by default ``crops`` beside the SQLite file.
             keep: how many crops of a tracklet stay beside the best one.
+            keyring: encrypts crops that are not encrypted yet.
 
         Raises:
             CamtrailError: it is missing (read only), corrupt, no store, or of another version.
         """
         engine = open_database(url, read_only)
         file = database_file(url)
-        return cls(engine, crops or (file.parent if file else Path()) / "crops", keep, file)
+        folder = crops or (file.parent if file else Path()) / "crops"
+        return cls(engine, folder, keep, file, keyring)
 
     def claim(self, owner: str) -> None:
         """From now on nobody else writes: whoever claimed the store before can no more, though it
@@ -111,7 +125,7 @@ class Store(Reader):
             CamtrailError: the same, since somebody else has claimed the store.
         """
         pictures = [
-            (u.key, _kept_crop(u, write_crop(self.crops, u, u.thumbnail)))
+            (u.key, _kept_crop(u, write_crop(self.crops, u, u.thumbnail, self._keyring)))
             for u in (r.update for r in batch.updates)
             if u.thumbnail
         ]
@@ -241,6 +255,27 @@ class Store(Reader):
                 day.rmdir()
                 day.parent.rmdir()
         return expired
+
+    def expire_audit(self, before: float) -> int:
+        """Deletes who did what before a time; how many lines."""
+        with self._writing() as connection:
+            begin_overwriting(connection)
+            return expire_audit(connection, before)
+
+    def delete_strays(self, before: float) -> int:
+        """Deletes files of crops from before a time that the store does not know; how many.
+
+        Raises:
+            OSError: one cannot be deleted.
+        """
+        with self._engine.connect() as connection:
+            found = strays(connection, self.crops, before)
+        for file in found:
+            file.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds others
+                file.parent.rmdir()
+                file.parent.parent.rmdir()
+        return len(found)
 
     def finish_expiring(self) -> None:
         """After the last part: what was deleted is overwritten, as far as that holds nobody up, and

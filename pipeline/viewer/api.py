@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse
+from fastapi.responses import Response
 from pydantic import AfterValidator
 
+from pipeline.privacy.crops import blurred
 from pipeline.viewer import models
 from pipeline.viewer.access.asker import current
 from pipeline.viewer.access.log import Look
 from pipeline.viewer.catalogue import Rows, View
+from pipeline.viewer.clear import hidden_from_asker
 from pipeline.viewer.details import CropName, Details, TrackletDetail
 from pipeline.viewer.listing import CursorError, Marked, Order, Sort, identities, sequels
 from pipeline.viewer.state import Viewer, viewer_of
@@ -186,16 +188,25 @@ def list_sequels(
 
 @router.get(
     "/crops/{tracklet}/{seq}",
-    response_class=FileResponse,
+    response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}, "description": "The picture"}},
 )
-def get_crop(here: Here, tracklet: Number, seq: Number) -> FileResponse:
-    """One picture of a tracklet."""
+def get_crop(here: Here, tracklet: Number, seq: Number) -> Response:
+    """One picture of a tracklet; people in it are hidden as the site's `privacy` says."""
     path = here.records.details.crop_file(CropName(tracklet, seq))
     if path is None:
         raise HTTPException(404, f"there is no picture {seq} of tracklet {tracklet}")
-    look(here, Look.CROPS)
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _BRIEFLY})
+    privacy, what = here.site.privacy, hidden_from_asker(here, "crops")
+    clear = what == "none" and privacy.hidden("crops") != "none"
+    look(here, Look.CLEAR if clear else Look.CROPS)
+    try:
+        data = here.keyring.read(path)
+        data = blurred(data, what)
+    except (FileNotFoundError, ValueError):  # it went meanwhile, or is damaged
+        raise HTTPException(404, f"there is no picture {seq} of tracklet {tracklet}") from None
+    # Somebody else may log in to the same browser, who is not to see what this one saw.
+    keep = "no-store" if privacy.some_see_clearly else _BRIEFLY
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": keep})
 
 
 def look(here: Viewer, how: Look, identities: Collection[int] = ()) -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.viewer.access.log import Look
 from pipeline.viewer.api import PREFIX, Here, Number, look
+from pipeline.viewer.blurring import longest_piece
+from pipeline.viewer.clear import hidden_from_asker
 from pipeline.viewer.details import Stay
 from pipeline.viewer.footage import NothingRecordedError, Piece, footage_of
 from pipeline.viewer.models import Problem
@@ -70,7 +72,8 @@ def get_footage(here: Here, tracklet: Number) -> VisitFootage:
     """What can be played of a visit, in pieces of about a minute at most."""
     stay = _stay(here, tracklet)
     start, end = _margins(here, stay)
-    pieces = footage_of(here.site, stay.camera).pieces(start, end)
+    longest = longest_piece(hidden_from_asker(here, "clips"))
+    pieces = footage_of(here.site, stay.camera).pieces(start, end, longest)
     at = f"{PREFIX}/visits/{tracklet}"
 
     def piece(found: Piece) -> PieceToPlay:
@@ -100,14 +103,22 @@ def get_clip(
     end: Moment,
     range: Annotated[str | None, Header(description="bytes=FIRST-LAST")] = None,
 ) -> Response:
-    """One of the pieces of `footage`, as the camera sent it: copied, not encoded anew."""
+    """One of the pieces of `footage`, as the camera sent it: copied, not encoded anew. Where people
+    are to be hidden from who asks, it is encoded anew, without them.
+    """
     stay = _stay(here, tracklet)
+    what = hidden_from_asker(here, "clips")
+    if what == "none" != here.site.privacy.hidden("clips"):
+        look(here, Look.CLEAR)
     footage = footage_of(here.site, stay.camera)
-    pieces = footage.pieces(*_margins(here, stay))
+    pieces = footage.pieces(*_margins(here, stay), longest_piece(what))
     # What is still recorded may have grown since it was listed: the clip stays as it was then.
     for piece in pieces:
         if abs(piece.start - start) < _NEAR and end <= piece.end + _NEAR:
-            return _answer(footage.clip(Piece(piece.start, min(end, piece.end))), range)
+            wanted = Piece(piece.start, min(end, piece.end))
+            if what == "none":
+                return _answer(footage.clip(wanted), range)
+            return _answer(here.blurring.clip(stay.camera, footage, wanted, what), range)
     raise NothingRecordedError("this is not recorded any more; load the visit again")
 
 

@@ -40,7 +40,7 @@ async def stream_events(here: Here) -> StreamingResponse:
 
 
 def event_stream(here: Viewer, events: AsyncGenerator[str]) -> StreamingResponse:
-    """An answer that goes on for as long as who asks would be let in."""
+    """An answer that goes on for as long as who asks would be let in, in the same role."""
     return StreamingResponse(_while_let_in(here, events), media_type="text/event-stream")
 
 
@@ -62,7 +62,8 @@ def event(name: str, data: Any) -> str:
 
 def _is_let_in(here: Viewer, asker: Asker) -> bool:
     try:
-        return here.access.recognise(asker.credentials) is not None
+        found = here.access.recognise(asker.credentials)
+        return found is not None and found.role is asker.role
     except CamtrailError:  # the next request says what is wrong
         return False
 

@@ -44,8 +44,8 @@ class Piece(NamedTuple):
 class Footage(Protocol):
     """What a camera's pictures can be played from."""
 
-    def pieces(self, start: float, end: float) -> list[Piece]:
-        """What there is of an interval, in order.
+    def pieces(self, start: float, end: float, longest: float = LONGEST_PIECE) -> list[Piece]:
+        """What there is of an interval, in order, each of about ``longest`` seconds at most.
 
         Raises:
             NothingRecordedError: there is nothing of it.
@@ -83,14 +83,14 @@ class RecordedFootage:
     def __init__(self, recordings: Recordings) -> None:
         self._recordings = recordings
 
-    def pieces(self, start: float, end: float) -> list[Piece]:
+    def pieces(self, start: float, end: float, longest: float = LONGEST_PIECE) -> list[Piece]:
         found: list[Piece] = []
         for segment in self._recordings.during(start, end):
             last = found[-1] if found else None
             if (
                 last is not None
                 and abs(segment.start - last.end) <= _JOINT
-                and segment.end - last.start <= LONGEST_PIECE
+                and segment.end - last.start <= longest
             ):
                 found[-1] = Piece(last.start, segment.end)
             else:
@@ -119,14 +119,14 @@ class FileFootage:
         self._file = file
         self._begin = begin
 
-    def pieces(self, start: float, end: float) -> list[Piece]:
+    def pieces(self, start: float, end: float, longest: float = LONGEST_PIECE) -> list[Piece]:
         with self._opened() as container:
             stream = self._stream(container)
             length = _length(container, stream)
             at, end = max(start, self._begin), min(end, self._begin + length)
             found: list[Piece] = []
             while at < end:
-                stop = min(at + LONGEST_PIECE, end)
+                stop = min(at + longest, end)
                 found.append(Piece(self._key(container, stream, at), stop))
                 at = stop
         if not found:

@@ -18,7 +18,9 @@ from pipeline.bus import Keys, Preview, WireError, connect, decode_preview
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.records import TrackletKey
-from pipeline.viewer.api import PREFIX, Here, check_camera
+from pipeline.viewer.access.log import Look
+from pipeline.viewer.api import PREFIX, Here, check_camera, look
+from pipeline.viewer.clear import sees_clearly
 from pipeline.viewer.events import event, event_stream
 from pipeline.viewer.state import Viewer
 
@@ -105,12 +107,15 @@ async def stream_frames(
     """
     for name in camera or []:
         await run_in_threadpool(check_camera, here, name)
+    clear = sees_clearly(here)
+    if clear and here.site.privacy.hidden("live") != "none":
+        await run_in_threadpool(look, here, Look.CLEAR)
     if here.streams.count >= MAX_STREAMS:
         raise HTTPException(503, f"{MAX_STREAMS} watch already; close another page first")
-    return event_stream(here, _frames(here, camera or list(here.site.cameras)))
+    return event_stream(here, _frames(here, camera or list(here.site.cameras), clear))
 
 
-async def _frames(here: Viewer, cameras: Sequence[str]) -> AsyncGenerator[str]:
+async def _frames(here: Viewer, cameras: Sequence[str], clear: bool) -> AsyncGenerator[str]:
     with here.streams, closing(Watcher(here.site, cameras)) as watcher:
         yield "retry: 2000\n\n"
         while True:
@@ -122,7 +127,7 @@ async def _frames(here: Viewer, cameras: Sequence[str]) -> AsyncGenerator[str]:
                 continue
             known = await run_in_threadpool(_known, here) if previews else ({}, {})
             for preview in previews:
-                yield event("frame", _shown(preview, *known))
+                yield event("frame", _shown(preview, *known, clear))
             if not previews:
                 yield ": nothing new\n\n"
 
@@ -138,18 +143,19 @@ def _known(here: Viewer) -> tuple[dict[TrackletKey, int], dict[int, str]]:
 
 
 def _shown(
-    preview: Preview, identities: dict[TrackletKey, int], names: dict[int, str]
+    preview: Preview, identities: dict[TrackletKey, int], names: dict[int, str], clear: bool
 ) -> dict[str, Any]:
     people = []
     for track, box in preview.people.items():
         identity = identities.get(TrackletKey(preview.camera, preview.run, track))
         name = names.get(identity) if identity is not None else None
         people.append({"box": box, "identity": identity, "name": name})
+    picture = preview.clear if clear and preview.clear is not None else preview.jpeg
     return {
         "camera": preview.camera,
         "time": preview.time,
         "width": preview.width,
         "height": preview.height,
         "people": people,
-        "image": base64.b64encode(preview.jpeg).decode(),
+        "image": base64.b64encode(picture).decode(),
     }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from pipeline.config import Site
+from pipeline.keyring import Keyring
 from pipeline.viewer.access.access import Access
+from pipeline.viewer.blurring import Blurring
 from pipeline.viewer.finder import Finder
 from pipeline.viewer.health import HealthReader
 from pipeline.viewer.metrics import WATCHING
@@ -41,14 +43,22 @@ class Viewer:
     streams: Streams
     door: Door
     access: Access
+    keyring: Keyring
+    blurring: Blurring
 
     @staticmethod
     def of(site: Site) -> Viewer:
-        """Nothing is opened yet."""
+        """Nothing is opened yet.
+
+        Raises:
+            CamtrailError: the key of the crops cannot be read.
+        """
         records, door = Records(site), Door.of(site.viewer)
         access = Access(site.data_dir, site.viewer.audit_days, door.open_at_first)
         health = HealthReader(site, records)
-        return Viewer(site, records, health, Finder(site), Streams(), door, access)
+        keyring = Keyring.of(site.encryption)
+        finder, blurring = Finder(site), Blurring(site, records)
+        return Viewer(site, records, health, finder, Streams(), door, access, keyring, blurring)
 
 
 def viewer_of(request: Request) -> Viewer:

@@ -25,6 +25,7 @@ class Look(StrEnum):
     SEQUENCE = "searched by cameras"
     CROPS = "saw pictures"
     RECORDING = "played recordings"
+    CLEAR = "saw people clearly"  # where others do not
 
 
 class Deed(StrEnum):

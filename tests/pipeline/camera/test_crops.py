@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline import config
 from pipeline.camera.crops import (
     KEPT_HEIGHT,
+    Crop,
     CropJudge,
     coverage,
     laplacian_variance,
@@ -113,7 +114,8 @@ def test_a_huge_crop_is_kept_smaller() -> None:
 
 def test_thumbnails_are_small_jpegs_of_the_crop() -> None:
     picture = np.full((800, 300, 3), (200, 100, 50), np.uint8)
-    read = cv2.imdecode(np.frombuffer(thumbnail(picture), np.uint8), cv2.IMREAD_COLOR)
+    data = thumbnail(Crop(picture, 1.0, True), config.Privacy())
+    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert read is not None
     assert read.shape == (256, 96, 3)
     np.testing.assert_allclose(read.mean((0, 1)), [200, 100, 50], atol=2)

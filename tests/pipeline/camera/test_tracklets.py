@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from pipeline import config
 from pipeline.camera.crops import Crop
+from pipeline.camera.hiding import Lately
 from pipeline.camera.track import PersonTracker, Point, Tracking
 from pipeline.camera.tracklets import Tracklet, Tracklets
+from pipeline.config import Hidden
+from pipeline.privacy.crops import read_note
 from pipeline.records import Detections, FloatArray, Frame, Image, Track, TrackletUpdate
 
 FPS = 10
@@ -37,7 +40,12 @@ def started(embed: Embedder, per_second: float = 3) -> Tracklets:
     return Tracklets(config.Crops(per_second=per_second), "gate", "RUN", "f" * 32, embed)
 
 
-def see(tracklets: Tracklets, frame: int, people: dict[int, tuple[float, ...]]) -> None:
+def see(
+    tracklets: Tracklets,
+    frame: int,
+    people: dict[int, tuple[float, ...]],
+    hidden: FloatArray | None = None,
+) -> None:
     """One frame in which these tracks are at these boxes."""
     tracks = [Track(n, np.array(box, np.float32), 0.9) for n, box in people.items()]
     boxes = np.array([track.box for track in tracks], np.float32).reshape(-1, 4)
@@ -45,6 +53,7 @@ def see(tracklets: Tracklets, frame: int, people: dict[int, tuple[float, ...]]) 
         Frame("gate", frame, frame / FPS, SCENE),
         Detections(boxes, np.full(len(boxes), 0.9, np.float32)),
         Tracking(tracks, {}, frozenset(people)),
+        hidden,
     )
 
 
@@ -265,3 +274,41 @@ def test_updates_tell_every_box_once_and_in_order(frames: list[set[int]], rhythm
         assert told[-1].embedding is not None
         assert np.linalg.norm(told[-1].embedding) == pytest.approx(1, abs=1e-5)
         assert all(a.crops <= b.crops for a, b in pairwise(told))
+
+
+@pytest.mark.parametrize("what", ["faces", "persons"])
+def test_what_is_hidden_in_pictures_is_not_hidden_from_the_encoder(what: Hidden) -> None:
+    """The embedding is that of the clear crop; of two people in it both faces are hidden."""
+    other = (120.0, 130.0, 170.0, 260.0)  # stands before, in the same crop
+    updates = {}
+    for privacy in (config.Privacy(), config.Privacy(blur=what)):  # type: ignore[call-arg]
+        tracklets = Tracklets(config.Crops(), "gate", "RUN", "f" * 32, Embedder(), privacy=privacy)
+        people = np.array([WHOLE, other], np.float32) if privacy.blur != "none" else None
+        see(tracklets, 0, {1: WHOLE}, people)
+        (updates[privacy.blur],) = tracklets.flush(end=True)
+    clear, hidden = updates["none"], updates[what]
+    np.testing.assert_array_equal(clear.embedding, hidden.embedding)
+    assert clear.thumbnail is not None
+    assert hidden.thumbnail is not None
+    assert read_note(clear.thumbnail) is None
+    note = read_note(hidden.thumbnail)
+    assert note is not None
+    assert note.blurred == what
+    assert len(note.faces) == 2
+    image = cv2.imdecode(np.frombuffer(hidden.thumbnail, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    rough = np.abs(np.diff(image.astype(int), axis=1)).mean((1, 2))
+    assert rough[4:40].max() < 20  # the own face, as wide as the crop
+    assert bool(rough[120:].min() > 20) is (what == "faces")
+    face = image[34:56, 24:64]  # of the other one
+    assert np.abs(np.diff(face.astype(int), axis=1)).mean() < 20
+
+
+def test_everybody_lately_counts() -> None:
+    lately = Lately()
+    one, two, nobody = np.ones((1, 4)), np.full((2, 4), 2.0), np.empty((0, 4))
+    assert len(lately.see(10.0, one)) == 1
+    assert len(lately.see(10.3, two)) == 3
+    assert len(lately.see(10.6, nobody)) == 3
+    assert len(lately.see(10.8, nobody)) == 2
+    assert len(lately.see(99.0, nobody)) == 0

@@ -20,7 +20,9 @@ from pipeline.encoders.promote import Promotion, promote, rollback
 from pipeline.encoders.reembed import change_over
 from pipeline.errors import CamtrailError
 from pipeline.inference.encoder import EncoderRuntime
+from pipeline.keyring import Keyring, name_of
 from pipeline.matcher.service import make_engine
+from pipeline.privacy.crops import blurred
 from pipeline.records import (
     Assignment,
     CameraState,
@@ -204,6 +206,30 @@ def test_what_comes_while_it_embeds_is_embedded_by_the_matcher(
     for person in (1, 2):
         (prototype,) = engine.gallery.prototypes(person).values()
         assert looks_like(prototype, person, new)
+
+
+def test_encrypted_crops_are_embedded_and_those_that_hide_everybody_are_not(
+    path: Path, files: tuple[Encoded, Encoded]
+) -> None:
+    (_, old), (file, new) = files
+    site = load_site(path)
+    fill(site, old, [1, 2, 3])
+    crops = {p.key.track: p.file for p in Store.open(site.store_url, read_only=True).pictures()}
+    keyring = Keyring([bytes(32)])
+    for person, crop in crops.items():
+        data = blurred(crop.read_bytes(), "persons") if person == 3 else crop.read_bytes()
+        crop.write_bytes(keyring.seal(data, name_of(crop)))
+    with pytest.raises(CamtrailError, match="names no key"):
+        force(path, file)
+    assert load_site(path).encoder.path == files[0][0]  # nothing has changed
+    with path.open("a") as opened:
+        opened.write(f"encryption: {{key: '{bytes(32).hex()}'}}\n")
+    done = force(path, file)
+    assert (done.reembedded.tracklets, done.reembedded.without_crops) == (2, 1)
+    change_over(load_site(path))
+    after = gallery(load_site(path))
+    assert all(looks_like(after[person], person, new) for person in (1, 2))
+    assert 3 not in after
 
 
 def test_without_a_crop_the_identity_stays(path: Path, files: tuple[Encoded, Encoded]) -> None:

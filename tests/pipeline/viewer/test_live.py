@@ -132,6 +132,6 @@ def test_the_stream_names_the_people(site: Site, server: EmbeddedServer) -> None
     }
     people = {1: (0.0, 0.0, 9.0, 9.0), 99: (1.0, 1.0, 5.0, 5.0)}
     preview = Preview("gate", stored_site.RUN, 1, 5.0, 64, 32, people, b"jpeg")
-    shown = _shown(preview, known, {1: "Ada"})
+    shown = _shown(preview, known, {1: "Ada"}, clear=False)
     assert [(p["identity"], p["name"]) for p in shown["people"]] == [(1, "Ada"), (None, None)]
     assert base64.b64decode(shown["image"]) == b"jpeg"
