@@ -45,6 +45,8 @@ setup-test: $(STAMP)
 	  echo "the browser tests will be skipped" >&2
 	@command -v redis-check-rdb >/dev/null || deploy/debian-packages redis-tools || \
 	  echo "the tests of Redis with TLS will be skipped" >&2
+	@command -v fusermount3 >/dev/null || deploy/debian-packages fuse3 || \
+	  echo "the tests of a read-only disk will be skipped" >&2
 	@command -v promtool >/dev/null || deploy/debian-packages prometheus || \
 	  echo "the tests of alert rules will be skipped" >&2
 	@PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null || deploy/debian-packages mosquitto || \

@@ -9,7 +9,8 @@ that are not (counted as dropped). The segment that holds the last `Progress` al
 it says where a file goes on. When somebody is to be forgotten, what is committed is *wiped*: an
 empty message keeps the place of each, and every `Progress` stays.
 
-While the disk takes nothing, groups wait in memory, bounded, and are written when it does again.
+While the disk takes nothing, since it is full or read-only, groups wait in memory, bounded, and are
+written when it does again.
 """
 
 from __future__ import annotations
@@ -175,9 +176,8 @@ class Spool:
         self._committed = position
         keep = self._resume_segment()
         while len(self._segments) > 1 and self._segments[0] is not keep:
-            if self._segments[0].last > position:
+            if self._segments[0].last > position or not self._remove(self._segments[0]):
                 return
-            self._remove(self._segments[0])
 
     def wipe(self) -> bool:
         """Wipes what is committed; whether the disk took it."""
@@ -250,10 +250,18 @@ class Spool:
             if written < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            os.ftruncate(self._file, segment.size)
+            self._cut_off(segment)
             raise
         segment.add(group, len(data))
         self._unsynced = True
+
+    def _cut_off(self, segment: _Segment) -> None:
+        """Takes back what was written of a group; else it is done when the folder is opened."""
+        assert self._file is not None
+        try:
+            os.ftruncate(self._file, segment.size)
+        except OSError:  # a disk that has become read-only
+            self._close_file()
 
     def _wipe(self, segment: _Segment) -> None:
         """Writes the segment anew, where there is anything to wipe in it."""
@@ -295,9 +303,8 @@ class Spool:
         keep = self._resume_segment()
         while self.size > self._max_bytes or self._waiting_bytes > self._memory_bytes:
             oldest = next((s for s in self._segments[:-1] if s is not keep), None)
-            if oldest is not None:
+            if oldest is not None and self._remove(oldest):
                 self.dropped += _count(oldest.first, oldest.last, self._committed)
-                self._remove(oldest)
                 self.flush()
             elif len(self._waiting) > 1:
                 group, data = self._waiting.popleft()
@@ -306,11 +313,17 @@ class Spool:
             else:
                 return
 
-    def _remove(self, segment: _Segment) -> None:
+    def _remove(self, segment: _Segment) -> bool:
+        """Deletes it; False where the disk does not let us."""
+        try:
+            segment.path.unlink(missing_ok=True)
+        except OSError as error:
+            self.error = f"{self.folder}: {error.strerror or error}"
+            return False
         if segment is self._segments[-1]:
             self._close_file()
         self._segments.remove(segment)
-        segment.path.unlink(missing_ok=True)
+        return True
 
 
 def _count(first: Position, last: Position, after: Position) -> int:

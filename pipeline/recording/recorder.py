@@ -39,7 +39,10 @@ def run_recorder(site: Site, name: str, stop: threading.Event) -> None:
     if reason := why_not_recorded(site, camera):
         raise CamtrailError(f"camera '{name}' is not recorded: {reason}")
     recordings = Recordings(site.recordings_dir, name)
-    recordings.clear_partials()
+    try:
+        recordings.clear_partials()
+    except OSError as error:  # a read-only disk: they go with the next start
+        log.warning("what was left half written stays", camera=name, error=str(error))
     keeper = threading.Thread(target=_look_after, args=(site, name, stop), daemon=True)
     keeper.start()
     wait, longest = BACKOFF
@@ -58,6 +61,8 @@ def why_not_recorded(site: Site, camera: Camera) -> str:
     """Why there is no recorder for a camera; "" where there is one."""
     if not site.recording.enabled:
         return "recording is off (recording.enabled in site.yaml)"
+    if site.stays_unrecorded:
+        return "people would be seen clearly in it (privacy.in and recording.clear in site.yaml)"
     if not camera.live:
         return "it is a file, and is played from that itself"
     if not camera.is_stream:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
-from typing import Any, get_args
+from typing import Any, TextIO, get_args
 
 import structlog
 
@@ -33,11 +35,30 @@ def configure(component: str, json: bool | None = None, level: LogLevel = "info"
     structlog.configure(
         processors=[*shared, *_FINISH, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Patient(sys.stderr)),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(component=component)
     _route_standard_logging(shared, renderer)
+
+
+class _Patient(io.StringIO):
+    """A stream at which nobody fails: lines that a disk does not take are lost, and no work with
+    them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def get_logger(name: str) -> Any:
@@ -68,7 +89,7 @@ _FINISH: list[Any] = [structlog.processors.format_exc_info, _redact]
 
 def _route_standard_logging(shared: list[Any], renderer: Any) -> None:
     """Sends what libraries log through the same processors."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_Patient(sys.stderr))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -4,11 +4,11 @@
 
 The real `camtrail run` with shared inference, a standby matcher and the viewer, on RTSP cameras
 (Debian's GStreamer) behind relays, with a Redis under three Sentinels; as root, its data lie on a
-small disk of their own that can be filled, and where Debian's faketime is installed, its clock is
-put forward and back. Faults come in a random order, each as often as the others. Recovery is the
-time from a fault's end (of a death: from the death) until the store has new frames of all cameras
-that were captured after it. A pause is the longest time meanwhile without new frames of a camera
-that the fault did not concern.
+small disk of their own that can be filled and, by FUSE, made read-only, and where Debian's faketime
+is installed, its clock is put forward and back. Faults come in a random order, each as often as the
+others. Recovery is the time from a fault's end (of a death: from the death) until the store has new
+frames of all cameras that were captured after it. A pause is the longest time meanwhile without new
+frames of a camera that the fault did not concern.
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ def all_of(world: World) -> list[Fault]:
     ]
     if world.disk.there:
         faults.append(Fault("disk full", _disk_full))
+    if world.disk.turns:
+        faults.append(Fault("disk read-only", _disk_read_only))
     if FAKETIME is not None:
         faults.append(Fault(f"clock {_SHIFT:.0f} s ahead", _clock(_SHIFT)))
         faults.append(Fault(f"clock {_SHIFT:.0f} s back", _clock(-_SHIFT)))
@@ -189,6 +191,12 @@ def _spoilt(mode: str) -> Inflict:
 def _disk_full(world: World, camera: str) -> float:
     with world.disk.full():
         time.sleep(LASTS)
+    return time.monotonic()
+
+
+def _disk_read_only(world: World, camera: str) -> float:
+    with world.disk.read_only():
+        time.sleep(2 * LASTS)
     return time.monotonic()
 
 

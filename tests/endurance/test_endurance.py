@@ -158,6 +158,24 @@ def test_a_disk_of_its_own_is_full_and_is_not(tmp_path: Path) -> None:
         disk.close()
 
 
+def test_a_disk_of_its_own_is_read_only_under_those_who_write(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "disk", 1)
+    try:
+        if not disk.turns:
+            pytest.skip("it takes root and /dev/fuse")
+        path = tmp_path / "disk" / "file"
+        with path.open("ab", buffering=0) as file:
+            file.write(b"before ")
+            with disk.read_only():
+                for change in (lambda: file.write(b"x"), path.unlink, path.with_name("n").touch):
+                    with pytest.raises(OSError, match="Read-only file system"):
+                        change()
+            file.write(b"after")
+        assert path.read_bytes() == b"before after"
+    finally:
+        disk.close()
+
+
 @pytest.fixture
 def camera() -> Iterator[int]:
     """The port of one that sends ten packets to whoever asks."""

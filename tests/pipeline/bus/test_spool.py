@@ -16,6 +16,7 @@ from pipeline.bus.spool import Group, Spool
 from pipeline.bus.wire import is_progress
 from pipeline.errors import CamtrailError
 from pipeline.records import Envelope, Position
+from tests.endurance.disk import Disk
 from tests.full_disk import no_file_beyond
 from tests.pipeline.bus.samples import progress
 
@@ -205,6 +206,37 @@ def test_a_full_disk_loses_nothing_and_is_told(tmp_path: Path) -> None:
     assert spool.error == ""
     spool.close()
     assert [p.number for p in positions(Spool(tmp_path, BIG))] == [*range(1, 16)]
+
+
+def test_a_disk_that_becomes_read_only_loses_nothing_and_is_told(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "disk", 4)
+    try:
+        if not disk.turns:
+            pytest.skip("it takes root and /dev/fuse")
+        spool = Spool(tmp_path / "disk" / "spool", 240_000)
+        for first in range(1, 1001, 10):
+            spool.append(group("R", first, 9))
+        held = len(list(spool.folder.glob("*.seg")))
+        assert held > 2
+        with disk.read_only():
+            for first in range(1001, 1101, 10):
+                spool.append(group("R", first, 9))
+            assert spool.error == f"{spool.folder}: Read-only file system"
+            spool.commit(Position("R", 900))  # which cannot be deleted now
+            assert len(list(spool.folder.glob("*.seg"))) == held
+            assert not spool.wipe()
+            assert [p.number for p in positions(spool, Position("R", 900))] == [*range(901, 1101)]
+        spool.commit(Position("R", 900))
+        spool.append(group("R", 1101, 9))
+        assert spool.error == ""
+        assert len(list(spool.folder.glob("*.seg"))) < held
+        spool.close()
+        kept = Spool(spool.folder, 240_000)
+        assert [p.number for p in positions(kept, Position("R", 900))] == [*range(901, 1111)]
+        assert kept.dropped == 0
+        kept.close()
+    finally:
+        disk.close()
 
 
 def test_what_waits_in_memory_is_bounded(tmp_path: Path) -> None:
