@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
+from pipeline.exports import note_export
 from pipeline.output import print_json
 from pipeline.people import parse_time
 from pipeline.store import Store
@@ -71,6 +72,7 @@ def export(
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise CamtrailError(f"{out}: is not empty")
+        note_export(site, "export", out)
         for name, rows in written.items():
             # in an order that says nothing beyond what is in the rows
             _write(out / f"{name}.{format_}", sorted(rows, key=lambda row: sorted(row.items())))

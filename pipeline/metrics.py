@@ -25,6 +25,7 @@ MODULES = (
     "pipeline.matcher.metrics",
     "pipeline.notify.metrics",
     "pipeline.recording.metrics",
+    "pipeline.retention.metrics",
     "pipeline.supervise.metrics",
     "pipeline.viewer.metrics",
 )

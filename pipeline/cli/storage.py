@@ -39,6 +39,17 @@ def export(
     command(load(site), out, format_, coarsen, since, as_json=json)
 
 
+@app.command(epilog="Example: camtrail retention site.yaml")
+def retention(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
+    """Show each kind of data: how long it is kept, how much there is, what is deleted next.
+
+    It deletes nothing itself.
+    """
+    from pipeline.retention.command import show as command
+
+    command(load(site), as_json=json)
+
+
 @store.command(epilog="Example: camtrail store info site.yaml")
 def info(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
     """Say where the store is and which version of the schema it has."""
@@ -82,3 +93,33 @@ def compact(site: SiteFile = DEFAULT_SITE) -> None:
     from pipeline.upkeep import compact as command
 
     command(load(site))
+
+
+@store.command(epilog="Example: camtrail store newkey crops.key")
+def newkey(
+    file: Annotated[Path, typer.Argument(help="The file that encryption.key_file names.")],
+) -> None:
+    """Put a new key of the crops before those of a file, which is made where it is missing.
+
+    The first key encrypts; those behind it still decrypt what they have encrypted.
+    """
+    from pipeline.rekey import new_key
+
+    new_key(file)
+
+
+@store.command(epilog="Example: camtrail store rekey site.yaml")
+def rekey(
+    site: SiteFile = DEFAULT_SITE,
+    decrypt: Annotated[
+        bool, typer.Option("--decrypt", help="Write them without encryption.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Encrypt all crops with the first key, those that are not encrypted yet among them.
+
+    Where it was stopped, the next one goes on. While it lasts no matcher may run.
+    """
+    from pipeline.rekey import rekey as command
+
+    raise typer.Exit(command(load(site), decrypt=decrypt, as_json=json))

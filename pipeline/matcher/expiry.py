@@ -6,6 +6,7 @@ import time
 
 from pipeline.config import Retention
 from pipeline.matcher.engine import Engine
+from pipeline.retention.metrics import DELETED
 from pipeline.store import Store
 from pipeline.telemetry import get_logger
 
@@ -55,6 +56,8 @@ class Expiry:
         if not self._tracklets and not self._crops:
             return False
         self._store.finish_expiring()
+        DELETED.labels("tracklets").inc(self._tracklets)
+        DELETED.labels("crops").inc(self._crops)
         log.info("deleted what was too old", tracklets=self._tracklets, crops=self._crops)
         self._tracklets = self._crops = 0
         return True

@@ -33,13 +33,16 @@ from pipeline.bus import (
 )
 from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import MEMORY, Site, redact
+from pipeline.disk import refusal
 from pipeline.errors import CamtrailError, ContradictionError
+from pipeline.keyring import Keyring
 from pipeline.matcher.corrections import Corrections
 from pipeline.matcher.encoder import EncoderFacts, encoder_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.exclusive import READY, sole_owner
 from pipeline.matcher.expiry import Expiry
 from pipeline.matcher.ground import Ground
+from pipeline.matcher.housekeeping import Housekeeping
 from pipeline.matcher.index import Index
 from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter, kind_of
 from pipeline.matcher.milvus import Milvus
@@ -156,6 +159,7 @@ class Service:
         self._requests = Requests(client, keys)
         self._corrections = Corrections(store, engine)
         self._expiry = Expiry(site.retention, store, engine)
+        self._housekeeping = Housekeeping(site, store, client, keys)
         self._meter = Meter(engine)
         self._spans = BatchSpans(site.site)
         self._ground = Ground(engine.topology)
@@ -255,7 +259,8 @@ class Service:
             self._meter.asked(request.kind, "refused")
             return
         except (OSError, *TROUBLE) as error:
-            self._requests.refuse(request, f"the store takes nothing: {cause(error)}")
+            why = refusal(self._site.data_dir) or cause(error)
+            self._requests.refuse(request, f"the store takes nothing: {why}")
             self._meter.asked(request.kind, "failed")
             return
         log.info("done as asked", kind=request.kind, author=request.author)
@@ -273,10 +278,11 @@ class Service:
             try:
                 self._store.commit(batch)
             except (OSError, *TROUBLE) as error:
-                log.error("the store takes nothing; trying again", error=cause(error))
+                why = refusal(self._site.data_dir) or cause(error)
+                log.error("the store takes nothing; trying again", error=why)
                 self._meter.fault()
-                with suppress(redis.RedisError):
-                    self._report(f"the store takes nothing: {cause(error)}")
+                with suppress(redis.RedisError, OSError):
+                    self._report(f"the store takes nothing: {why}")
                 if stop.wait(wait):
                     return False
                 wait = min(2 * wait, _BACKOFF[1])
@@ -298,7 +304,8 @@ class Service:
         try:
             if self._expiry.step():
                 self._forget_messages()
-        except TROUBLE as error:
+            self._housekeeping.step()
+        except (OSError, *TROUBLE) as error:
             log.warning("what is too old cannot be deleted yet", error=cause(error))
         self._report("")
 
@@ -349,7 +356,10 @@ def _open_store(site: Site, stop: threading.Event) -> Store | None:
     wait = _BACKOFF[0]
     while not stop.is_set():
         try:
-            return Store.open(site.store_url, crops=site.crops_dir, keep=site.crops.keep)
+            keyring = Keyring.of(site.encryption)
+            return Store.open(
+                site.store_url, crops=site.crops_dir, keep=site.crops.keep, keyring=keyring
+            )
         except StoreAwayError as error:
             log.warning("the store is away", error=str(error))
             stop.wait(wait)

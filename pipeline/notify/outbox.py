@@ -219,6 +219,23 @@ class Outbox:
         """It was never there."""
         self._do("DELETE FROM notes WHERE id = ?", (note.id,))
 
+    def expire(self, before: float) -> int:
+        """Forgets what all have been told of, of tracklets that began before a time; how much."""
+        with self.change():
+            told = "start < ? AND id NOT IN (SELECT note FROM queue)"
+            ((count,),) = self._rows(f"SELECT count(*) FROM notes WHERE {told}", (before,))  # noqa: S608
+            self._do(f"DELETE FROM notes WHERE {told}", (before,))  # noqa: S608
+            return int(count)
+
+    def kept(self, before: float) -> tuple[int, float | None, int]:
+        """How many notes there are, when the oldest tracklet among them began, and how many
+        `expire` would forget.
+        """
+        told = "start < ? AND id NOT IN (SELECT note FROM queue)"
+        query = f"SELECT count(*), min(start), count(*) FILTER (WHERE {told}) FROM notes"  # noqa: S608
+        ((count, oldest, due),) = self._rows(query, (before,))
+        return int(count), oldest, int(due)
+
     def unwatch(self, identity: int) -> None:
         """A person is not watched for any more; the next time is the first again."""
         query = "DELETE FROM notes WHERE identity = ? AND occasion = ?"

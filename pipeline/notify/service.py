@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
+from pipeline.notify.expiry import Expiry
 from pipeline.notify.follow import Follower, begin
 from pipeline.notify.message import message_of
 from pipeline.notify.metrics import FAILED, Counted
@@ -62,7 +63,8 @@ def run_notifier(site: Site, stop: threading.Event) -> None:
         for thread in threads:
             thread.start()
         print(f"tells {', '.join(receivers)}", flush=True)
-        _follow(follower, outbox, list(receivers), stop, threads)
+        expiry = Expiry(site.retention.notifications_days, outbox)
+        _follow(follower, outbox, list(receivers), stop, threads, expiry)
         last.set()
         for thread in threads:
             thread.join()
@@ -74,6 +76,7 @@ def _follow(
     receivers: Sequence[str],
     stop: threading.Event,
     threads: list[threading.Thread],
+    expiry: Expiry,
 ) -> None:
     fault, counted = "", Counted(outbox, receivers)
     while True:
@@ -83,6 +86,7 @@ def _follow(
         try:
             more = follower.step(time.time())
             counted.look()
+            expiry.step()
             fault = ""
         except _FAULTS as error:
             if str(error) != fault:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,18 +12,15 @@ from pipeline.config import Recording, Site
 from pipeline.errors import CamtrailError
 from pipeline.recording.metrics import SEGMENTS
 from pipeline.store.connection import open_database, readable_errors
-from pipeline.store.recordings import Recordings, Segment
+from pipeline.store.recordings import RING_SECONDS, Recordings, Segment, retire
 from pipeline.store.schema import runs, tracklets
 from pipeline.telemetry import get_logger
 
-RING_SECONDS = 600.0  # for which the store is waited for, where the matcher is behind
 RESERVE_BYTES = 2**30  # of the disk: the store and the spools need it more than we
 SETTLE_SECONDS = 5.0  # by which a tracklet may begin before what its camera last reported
 
 _LONGEST_STAY = 86_400.0  # seconds of one tracklet
-_DAY = 86_400.0
 _RETIRE_SECONDS = 60.0
-_GIGABYTE = 1e9
 
 log = get_logger(__name__)
 
@@ -127,36 +123,3 @@ def judge(
             recordings.delete(segment)
             deleted += 1
     return kept, deleted
-
-
-def retire(recordings: Recordings, options: Recording, now: float, reserve: int) -> int:
-    """Deletes the oldest segments: those that are too old, and then as many as are too much; how
-    many.
-
-    Args:
-        reserve: bytes of the disk that stay free.
-    """
-    segments = recordings.kept()
-    young = [s for s in segments if s.end >= now - options.days * _DAY]
-    for segment in segments[: len(segments) - len(young)]:
-        recordings.delete(segment)
-    gone = len(segments) - len(young)
-    if not young:
-        return gone
-    sizes = [_size(segment) for segment in young]
-    free = shutil.disk_usage(young[-1].file.parent).free
-    too_much = max(sum(sizes) - options.max_gigabytes * _GIGABYTE, reserve - free)
-    for segment, size in zip(young, sizes, strict=True):
-        if too_much <= 0:
-            break
-        recordings.delete(segment)
-        too_much -= size
-        gone += 1
-    return gone
-
-
-def _size(segment: Segment) -> int:
-    try:
-        return segment.file.stat().st_size
-    except FileNotFoundError:  # forgotten
-        return 0

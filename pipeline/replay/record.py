@@ -16,6 +16,7 @@ import redis
 from pipeline.bus import Keys, connect, last_id, listen
 from pipeline.config import Site, redact
 from pipeline.errors import CamtrailError
+from pipeline.exports import note_export
 from pipeline.matcher.encoder import remembered_facts
 from pipeline.records import CameraState, Envelope, Progress, TrackletUpdate
 from pipeline.replay.file import EncoderSaid, Header, Summary, write_recording
@@ -164,6 +165,7 @@ def _write(site: Site, store: Store, out: Path, messages: Iterable[Envelope]) ->
     first = next(rest, None)
     if first is None:
         raise CamtrailError("nobody was seen in that time: there is nothing to record")
+    note_export(site, "record", out)
     return write_recording(out, header, chain([first], rest))
 
 

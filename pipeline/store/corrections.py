@@ -24,6 +24,7 @@ from pipeline.store.schema import (
     events,
     forgotten,
     identities,
+    meta,
     tracklets,
     updates,
 )
@@ -43,6 +44,7 @@ from pipeline.store.whose import (
 
 MAX_NAME = 200
 MAX_REASON = 500
+FORGETS_DELETED = "forgets_deleted"  # in ``meta``: of the audit's lines that are too old
 
 
 def merge(connection: Connection, survivor: int, other: int, said: Said) -> int:
@@ -243,7 +245,19 @@ def storable(text: str) -> bool:
 def times_forgotten(connection: Connection) -> int:
     """How often somebody was forgotten: when it grows, numbers of rows may mean others."""
     query = select(func.count()).select_from(audit).where(audit.c.action == Saying.FORGET.value)
-    return connection.scalar(query) or 0
+    return (connection.scalar(query) or 0) + count_of(connection, FORGETS_DELETED)
+
+
+def count_of(connection: Connection, key: str) -> int:
+    """A number that is kept in ``meta``; it only grows."""
+    return int(connection.scalar(select(meta.c.value).where(meta.c.key == key)) or 0)
+
+
+def add_to_count(connection: Connection, key: str, more: int) -> None:
+    """Adds to such a number."""
+    value = {"value": str(count_of(connection, key) + more)}
+    if not connection.execute(update(meta).where(meta.c.key == key).values(value)).rowcount:
+        connection.execute(insert(meta).values(key=key, **value))
 
 
 def _taken_back(connection: Connection, change: Change, said: Said) -> int:

@@ -10,17 +10,21 @@ written.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.config import LONGEST_MARGIN
+from pipeline.config import LONGEST_MARGIN, Recording
 
 PLAYABLE = frozenset({"h264"})  # codecs that every browser plays
+RING_SECONDS = 600.0  # for which the store is waited for, where the matcher is behind
 LONGEST_SEGMENT = 3600.0  # seconds: how far back one is looked for that reaches into an interval
 
 _RING = "ring"
+_DAY = 86_400.0
+_GIGABYTE = 1e9
 _NAME = re.compile(r"(\d{1,16})-(\d{1,16})\.mp4")
 _PARTIAL = re.compile(r"(\d{1,16})\.partial")
 
@@ -132,6 +136,32 @@ class Recordings:
         return [(file, int(match[1]) / 1000) for file, match in matches if match]
 
 
+def retire(recordings: Recordings, options: Recording, now: float, reserve: int) -> int:
+    """Deletes the oldest segments: those that are too old, and then as many as are too much; how
+    many.
+
+    Args:
+        reserve: bytes of the disk that stay free.
+    """
+    segments = recordings.kept()
+    young = [s for s in segments if s.end >= now - options.days * _DAY]
+    for segment in segments[: len(segments) - len(young)]:
+        recordings.delete(segment)
+    gone = len(segments) - len(young)
+    if not young:
+        return gone
+    sizes = [_size(segment) for segment in young]
+    free = shutil.disk_usage(young[-1].file.parent).free
+    too_much = max(sum(sizes) - options.max_gigabytes * _GIGABYTE, reserve - free)
+    for segment, size in zip(young, sizes, strict=True):
+        if too_much <= 0:
+            break
+        recordings.delete(segment)
+        too_much -= size
+        gone += 1
+    return gone
+
+
 def _segments(folder: Path) -> Iterator[Segment]:
     try:
         files = list(folder.iterdir())
@@ -149,3 +179,10 @@ def _hour(seconds: float) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _size(segment: Segment) -> int:
+    try:
+        return segment.file.stat().st_size
+    except FileNotFoundError:  # forgotten
+        return 0

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from pipeline.records import TrackletKey
 from pipeline.store.changes import wipe
-from pipeline.store.corrections import clear_identity, delete_tracklets
-from pipeline.store.schema import crops, events, meta, tracklets
+from pipeline.store.corrections import (
+    FORGETS_DELETED,
+    add_to_count,
+    clear_identity,
+    count_of,
+    delete_tracklets,
+)
+from pipeline.store.rows import Saying
+from pipeline.store.schema import audit, changes, corrections, crops, events, tracklets
 
+UNNAMED = "somebody"  # who said what is older than the audit is kept
 AT_ONCE = 200  # tracklets, or crops, of one transaction: decisions wait for it
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _COUNT = "expired"  # in ``meta``: how often something was deleted, for readers
+
+
+class Due(NamedTuple):
+    """What is too old."""
+
+    tracklets: int
+    crops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +81,71 @@ def expire(
     return Expired((), (), 0, False), []
 
 
+def expire_audit(connection: Connection, before: float) -> int:
+    """Deletes who did what before a time; how many lines. What was said holds on, said by somebody,
+    and cannot be taken back any more.
+    """
+    old = audit.c.time < before
+    forgets = (
+        select(func.count()).select_from(audit).where(old, audit.c.action == Saying.FORGET.value)
+    )
+    add_to_count(connection, FORGETS_DELETED, connection.scalar(forgets) or 0)
+    done = connection.execute(delete(audit).where(old)).rowcount
+    for table in (changes, corrections):
+        nameless = {"author": UNNAMED} | ({"before": None} if table is changes else {})
+        was = table.c.author != UNNAMED
+        connection.execute(update(table).where(table.c.time < before, was).values(nameless))
+    return done
+
+
+def strays(connection: Connection, folder: Path, before: float) -> list[Path]:
+    """Files of crops that the store does not know, below the folders of days that ended before a
+    time: what a matcher left that died between writing and committing.
+    """
+    last = datetime.fromtimestamp(before, UTC).date().isoformat()
+    days = [day for day in _folders(folder) if _DAY.fullmatch(day.name) and day.name < last]
+    found = []
+    for file in (file for day in days for camera in _folders(day) for file in camera.iterdir()):
+        name = file.relative_to(folder).as_posix()
+        known = select(crops.c.tracklet).where(crops.c.file == name).limit(1)
+        if file.stat().st_mtime < before and connection.execute(known).first() is None:
+            found.append(file)
+    return found
+
+
+def due(connection: Connection, tracklets_before: float | None, crops_before: float | None) -> Due:
+    """How much `expire` would delete in all its parts."""
+    t, c = tracklets.c, crops.c
+    joined = select(func.count()).select_from(crops.join(tracklets, t.id == c.tracklet))
+    many, pictures = 0, [0]
+    if tracklets_before is not None:
+        old = _old(tracklets_before)
+        many = connection.scalar(select(func.count()).select_from(tracklets).where(*old)) or 0
+        pictures.append(connection.scalar(joined.where(*old)) or 0)
+    if crops_before is not None:
+        alone = joined.where(c.time < crops_before, _closed())
+        pictures.append(connection.scalar(alone) or 0)
+    return Due(many, max(pictures))
+
+
 def times_expired(connection: Connection) -> int:
     """How often something was deleted since it was too old; it only grows."""
-    return int(connection.scalar(select(meta.c.value).where(meta.c.key == _COUNT)) or 0)
+    return count_of(connection, _COUNT)
 
 
 def _old_tracklets(before: float) -> Select[Any]:
     t = tracklets.c
-    newest = select(events.c.tracklet).order_by(events.c.id.desc()).limit(1).scalar_subquery()
     return (
         select(t.id, t.camera, t.run, t.track, t.identity)
-        .where(_closed(), t.end < before, t.id != func.coalesce(newest, -1))
+        .where(*_old(before))
         .order_by(t.end)
         .limit(AT_ONCE)
     )
+
+
+def _old(before: float) -> tuple[ColumnElement[bool], ...]:
+    newest = select(events.c.tracklet).order_by(events.c.id.desc()).limit(1).scalar_subquery()
+    return _closed(), tracklets.c.end < before, tracklets.c.id != func.coalesce(newest, -1)
 
 
 def _closed() -> ColumnElement[bool]:
@@ -110,8 +180,8 @@ def _expire_crops(connection: Connection, before: float) -> list[str]:
 
 
 def _count(connection: Connection) -> None:
-    value = str(times_expired(connection) + 1)
-    if value == "1":
-        connection.execute(meta.insert().values(key=_COUNT, value=value))
-    else:
-        connection.execute(update(meta).where(meta.c.key == _COUNT).values(value=value))
+    add_to_count(connection, _COUNT, 1)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from pipeline.child import spawn
 from pipeline.config import redact
+from pipeline.supervise.logs import Log
 from pipeline.supervise.policy import RestartPolicy
-
-MAX_LOG_BYTES = 10 * 2**20
 
 _HEAD_BYTES = 512
 _TAIL_BYTES = 8_192
@@ -43,8 +42,9 @@ class Process:
         self.restarts = 0
         self.message = ""
         self.started = 0.0  # monotonic
+        self.killed = False  # whether the present child was told to die at once
         self._command = command
-        self._log = log
+        self._log = Log(log)
         self._ends = ends
         self._child: subprocess.Popen[bytes] | None = None
         self._began = 0  # where in the log the present child's output begins
@@ -87,6 +87,17 @@ class Process:
         self.message = self._last_words() or f"died with status {status}"
         return True
 
+    def tend_log(self) -> None:
+        """Begins another log where a day is over, or it is large.
+
+        Raises:
+            OSError: the disk takes nothing.
+        """
+        if self._log.due(time.time()):
+            announced = self.announced  # before its line is elsewhere
+            if self._log.put_aside(time.time()):
+                self._began, self._announced = 0, announced
+
     def skip(self, message: str) -> None:
         """Does not start it: it has ended before."""
         self.state, self.message = State.ENDED, message
@@ -106,6 +117,7 @@ class Process:
     def kill(self) -> None:
         """Kills it; `poll` then finds it dead."""
         if self._child is not None:
+            self.killed = True
             self._child.kill()
 
     def stopped(self) -> bool:
@@ -117,12 +129,11 @@ class Process:
     def _start(self) -> None:
         if self.started:
             self.restarts += 1
-        self.started = time.monotonic()
+        self.started, self.killed = time.monotonic(), False
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
-                self._log.replace(self._log.with_suffix(".log.1"))
-            with self._log.open("ab") as file:
+            self._log.path.parent.mkdir(parents=True, exist_ok=True)
+            self._log.put_aside(time.time())
+            with self._log.path.open("ab") as file:
                 self._began, self._announced = file.tell(), ""
                 self._child = spawn(self._command, file)
         except OSError as error:
@@ -133,7 +144,8 @@ class Process:
             self.state = State.RUNNING
 
     def _last_words(self) -> str:
-        size = self._log.stat().st_size if self._log.exists() else 0
+        path = self._log.path
+        size = path.stat().st_size if path.exists() else 0
         lines = self._output(max(self._began, size - _TAIL_BYTES), _TAIL_BYTES).split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return redact(_event(last).removeprefix("camtrail: ").strip())
@@ -141,7 +153,7 @@ class Process:
     def _output(self, begin: int, size: int) -> str:
         """A part of the log; empty where it cannot be read."""
         try:
-            with self._log.open("rb") as file:
+            with self._log.path.open("rb") as file:
                 file.seek(begin)
                 return file.read(size).decode(errors="replace")
         except OSError:

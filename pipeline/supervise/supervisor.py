@@ -24,6 +24,7 @@ from pipeline.errors import CamtrailError
 from pipeline.notify.follow import begin as begin_notifying
 from pipeline.notify.receivers import receiver_options
 from pipeline.supervise.announce import announce_lost, announce_starting
+from pipeline.supervise.logs import Logs
 from pipeline.supervise.metrics import RESTARTS, tell
 from pipeline.supervise.policy import RestartPolicy
 from pipeline.supervise.process import Process, State
@@ -34,7 +35,9 @@ _STOP_SECONDS = 20.0  # for what was asked to stop, before it is killed
 _DRAIN_SECONDS = 10.0
 _END_SECONDS = 60.0  # for workers to see that all is committed, when the matcher is done
 _HUNG_SECONDS = 120.0  # a worker that lives but says nothing for so long is killed
+_BEGIN_SECONDS = 900.0  # the same before its first word: it imports, loads and exports networks
 _PAUSE_SECONDS = 0.05
+_LOG_SECONDS = 60.0  # between two looks at the logs
 
 log = telemetry.get_logger(__name__)
 
@@ -59,7 +62,9 @@ class Supervisor:
         self._encoders = Encoders(site.data_dir)
         self._encoder_stamp = self._encoders.stamp()
         path = str(site_path.absolute())
-        logs = site.data_dir / "logs"
+        logs = site.logs_dir
+        self._logs = Logs(logs, site.retention.logs_days)
+        self._logs_due = 0.0
         self._workers = [
             Process(
                 name,
@@ -127,11 +132,11 @@ class Supervisor:
                 if process.restarts:
                     RESTARTS.labels(process.name).inc()
         tell((*self._matchers, *self._workers, *self._companions))
+        self._tend_logs()
         assert self._status is not None
         for worker in self._workers:
-            if worker.pid and self._status.silent(worker) > _HUNG_SECONDS:
-                log.warning("hangs, killed", process=worker.name)
-                worker.kill()
+            if worker.pid and not worker.killed:
+                self._kill_hung(worker, *self._status.silent(worker))
 
     def finished(self) -> bool:
         """Whether there is no reason to go on: all is decided, or the matcher cannot run."""
@@ -210,6 +215,24 @@ class Supervisor:
         log.warning("died", process=process.name, error=process.message, state=str(process.state))
         if process.state is State.QUARANTINED and process in self._workers:
             self._announce_lost(process.name)
+
+    def _tend_logs(self) -> None:
+        """Once a minute."""
+        if time.monotonic() < self._logs_due:
+            return
+        self._logs_due = time.monotonic() + _LOG_SECONDS
+        try:
+            for process in (*self._matchers, *self._workers, *self._companions):
+                process.tend_log()
+            self._logs.expire(time.time())
+        except OSError as error:
+            log.warning("old logs cannot be put aside yet", error=str(error))
+
+    def _kill_hung(self, worker: Process, silent: float, began: bool) -> None:
+        if silent > (_HUNG_SECONDS if began else _BEGIN_SECONDS):
+            what = "hangs, killed" if began else "does not begin, killed"
+            log.warning(what, process=worker.name, silent=round(silent))
+            worker.kill()
 
     def _announce_lost(self, camera: str) -> None:
         """In a thread of its own, since Redis may be slow or away."""

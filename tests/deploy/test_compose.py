@@ -70,8 +70,26 @@ def environment(given: Mapping[str, Any]) -> dict[str, str]:
 def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     asked = set(re.findall(r"\$\{(\w+):\?\}", text))
+    asked |= {secret["environment"] for secret in read(DEPLOY / "compose.yaml")["secrets"].values()}
     offered = re.findall(r"^(\w+)=$", (DEPLOY / "env.example").read_text(), re.MULTILINE)
     assert asked == set(offered)
+
+
+def test_the_key_of_the_crops_is_a_file_for_those_alone_who_write_or_show_them() -> None:
+    content = read(DEPLOY / "compose.yaml")
+    seen = {name for name, service in content["services"].items() if service.get("secrets")}
+    assert seen == {"worker-gate", "worker-lobby", "matcher", "viewer"}
+    assert "${CROPS_KEY" not in (DEPLOY / "compose.yaml").read_text()  # in no environment
+    (name,) = content["secrets"]
+    for service in seen:
+        given = environment(content["services"][service]["environment"])
+        assert given["CROPS_KEY_FILE"] == f"/run/secrets/{name}"
+
+
+def test_logs_are_bounded() -> None:
+    for name, service in read(DEPLOY / "compose.yaml")["services"].items():
+        if service["image"].startswith("camtrail:"):
+            assert service["logging"]["options"]["max-size"], name
 
 
 def test_what_others_made_has_a_fixed_version() -> None:

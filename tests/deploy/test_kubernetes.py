@@ -64,6 +64,20 @@ def test_a_container_sees_the_password_of_its_own_role_only() -> None:
     }
 
 
+def test_the_key_of_the_crops_is_mounted_where_they_are_written_or_shown() -> None:
+    key_file = read(BASE / "campus.yaml")["encryption"]["key_file"]
+    seen = set()
+    for spec, container in containers(base()):
+        for mount in container.get("volumeMounts", []):
+            if mount["name"] == "crops-key":
+                seen.add(container["name"])
+                assert mount["readOnly"]
+                assert key_file == f"{mount['mountPath']}/crops.key"
+                (volume,) = (v for v in spec["volumes"] if v["name"] == "crops-key")
+                assert volume["secret"] == {"secretName": "camtrail-crops", "defaultMode": 0o440}
+    assert seen == {"matcher", "viewer", "worker-gate", "worker-lobby"}
+
+
 def test_every_volume_that_is_mounted_is_there_and_every_set_has_its_service() -> None:
     services = {m["metadata"]["name"] for m in base() if m["kind"] == "Service"}
     for manifest in base():
@@ -103,6 +117,7 @@ def test_the_charts_values_fit_their_schema() -> None:
         {"colour": "red"},
         {"worker": {"cpu": "a lot"}},
         {"monitoring": {}},
+        {"secrets": {"redis": "a", "cameras": "b"}},
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**values, **wrong}, schema)

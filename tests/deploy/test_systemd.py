@@ -56,3 +56,11 @@ def test_every_unit_starts_a_command_that_there_is(unit: Path) -> None:
     role, *options = line[1].replace("%i", "gate").split()
     command = get_command(app).commands[role]  # type: ignore[attr-defined]
     command.make_context(role, options)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_key_of_the_crops_is_a_credential(unit: Path) -> None:
+    text = unit.read_text()
+    named = "CROPS_KEY_FILE=%d/crops.key" in text
+    assert named is (unit.stem != "camtrail-inference")
+    assert ("LoadCredential=crops.key:/etc/camtrail/crops.key" in text) is named

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import CamtrailError
 from pipeline.records import Decision, TrackletKey
-from pipeline.store import Batch, Outcome, Received, RunState, Store, retention
+from pipeline.store import Batch, Outcome, Received, RunState, Said, Store, retention
 from pipeline.store.connection import database_file
+from pipeline.store.corrections import times_forgotten
 from tests.pipeline.store.test_store import ADA, RUN, START, pictured, verdict
 
 DAY = 86_400.0
@@ -109,3 +112,63 @@ def test_nothing_of_it_is_in_the_file(sqlite_url: str, tmp_path: Path) -> None:
         store.finish_expiring()
         everything = b"".join(path.read_bytes() for path in tmp_path.glob("camtrail.sqlite*"))
         assert b"Grace Hopper" not in everything
+
+
+def test_who_said_it_goes_and_what_was_said_stays(url: str) -> None:
+    with Store.open(url) as store:
+        filled(store)
+        early = Said("ada", START, START)
+        store.rename(1, "Ada", early)
+        store.merge(1, 2, early)
+        store.forget(1, Said("ada", START + 1, START))
+        assert {change.author for change in store.history(9)} == {"ada"}
+        assert store.expire_audit(START + DAY) == 3
+        with store._engine.connect() as connection:
+            assert times_forgotten(connection) == 1  # readers tell by it what they have to read
+            assert connection.exec_driver_sql("SELECT count(*) FROM audit").scalar() == 0
+        assert {change.author for change in store.history(9)} == {"somebody"}
+        assert not any(change.undoable for change in store.history(9))
+        assert store.expire_audit(START + DAY) == 0
+
+
+def test_later_corrections_keep_their_author(url: str) -> None:
+    with Store.open(url) as store:
+        filled(store)
+        store.confirm(1, [], Said("ada", START, START))
+        store.rename(1, "Ada", Said("grace", START + 9 * DAY, START))
+        assert store.expire_audit(START + DAY) == 1
+        later, earlier = store.history(9)
+        assert (later.author, earlier.author) == ("grace", "somebody")
+        assert store.undo(later.number, Said("grace", START + 9 * DAY, START), administrator=False)
+        with pytest.raises(CamtrailError, match="cannot be taken back"):
+            store.undo(earlier.number, ADA, administrator=True)
+        assert all(crop.confirmed for crop in store.pictures() if crop.identity == 1)
+
+
+def test_files_that_the_store_does_not_know_go_when_they_are_old(url: str) -> None:
+    with Store.open(url) as store:
+        filled(store)
+        known = sorted(Path("crops").rglob("*.jpg"))
+        old = datetime.fromtimestamp(START, UTC).date()
+        stray = Path(f"crops/{old}/hall/{RUN}-9-1.jpg")  # of a camera that nobody knows any more
+        young = Path(f"crops/{old}/gate/{RUN}-9-2.jpg")
+        later = Path(f"crops/{old + timedelta(30)}/gate/{RUN}-9-3.jpg")
+        for path in (stray, young, later):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"jpeg")
+        for path in (stray, later):
+            os.utime(path, (START, START))
+        assert store.delete_strays(START + 9 * DAY) == 1
+        assert sorted(Path("crops").rglob("*.jpg")) == sorted([*known, young, later])
+        assert not stray.parent.exists()
+        assert store.delete_strays(START + 9 * DAY) == 0
+
+
+def test_what_would_go_is_known_before(url: str) -> None:
+    with Store.open(url) as store:
+        filled(store)
+        for tracklets, crops in ((None, None), (START + 3 * DAY, None), (None, START + 2 * DAY)):
+            with store._engine.connect() as connection:
+                before = retention.due(connection, tracklets, crops)
+            deleted = store.expire(tracklets, crops)
+            assert before == (len(deleted.keys), deleted.crops)

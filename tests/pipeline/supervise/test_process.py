@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pipeline.supervise import process as module
+from pipeline.supervise import logs as module
 from pipeline.supervise.process import Process, State
 from tests.pipeline.bus.samples import wait_for
 
@@ -102,6 +104,10 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     assert "cannot be started" in process.message
 
 
+def day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
 def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LOG_BYTES", 3)
     (tmp_path / "logs").mkdir()
@@ -109,7 +115,46 @@ def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     process = program(tmp_path, "print('new')")
     assert wait_for(process.poll)
     assert (tmp_path / "logs" / "p.log").read_text() == "new\n"
-    assert (tmp_path / "logs" / "p.log.1").read_text() == "old\n"
+    assert (tmp_path / "logs" / f"p.log.{day(time.time())}").read_text() == "old\n"
+
+
+def test_the_log_of_a_process_that_runs_is_put_aside_when_the_day_is_over(tmp_path: Path) -> None:
+    code = "import sys\nprint('at home', flush=True)\n"
+    code += "for line in open(sys.argv[1]): print(line, end='', flush=True)"
+    fifo, path = tmp_path / "fifo", tmp_path / "logs" / "p.log"
+    os.mkfifo(fifo)
+    process = Process("p", [sys.executable, "-c", code, str(fifo)], path, ends=False)
+    process.poll()
+    assert wait_for(lambda: process.announced)
+    with fifo.open("w") as told:
+        yesterday = time.time() - 86_400
+        os.utime(path, (yesterday, yesterday))
+        process.tend_log()
+        assert path.read_text() == ""
+        assert process.announced == "at home"
+        print("goodbye", file=told, flush=True)
+    assert wait_for(process.poll)
+    assert path.read_text() == "goodbye\n"
+    assert (tmp_path / "logs" / f"p.log.{day(yesterday)}").read_text() == "at home\n"
+    assert process.message == "goodbye"
+    process.tend_log()  # not again today
+    assert path.read_text() == "goodbye\n"
+
+
+def test_logs_go_when_they_are_too_old(tmp_path: Path) -> None:
+    now = 1_767_600_000.0  # 2026-01-05T08:00:00Z
+    for name, age in (
+        ("p.log", 0), ("p.log.2026-01-04", 1), ("p.log.2026-01-03", 2), ("p.log.2026-01-02", 3),
+        ("q.log", 3), ("r.log", 2),
+    ):  # fmt: skip
+        (tmp_path / name).write_text("a line\n")
+        os.utime(tmp_path / name, (now - age * 86_400,) * 2)
+    os.utime(tmp_path / "p.log.2026-01-02")  # whatever has touched it since
+    module.Logs(tmp_path, 3).expire(now)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"p.log", "p.log.2026-01-04", "p.log.2026-01-03", "r.log"}
+    module.Logs(tmp_path, None).expire(now + 1e9)
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_child_is_told_to_stop_when_its_parent_is_killed(tmp_path: Path) -> None:
