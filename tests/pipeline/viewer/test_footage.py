@@ -92,16 +92,13 @@ def test_a_file_whose_times_do_not_begin_at_zero(tmp_path: Path) -> None:
     assert shown[0][1] == 1
 
 
-def test_long_visits_are_several_pieces_without_a_gap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(footage, "LONGEST_PIECE", 4.0)
+def test_long_visits_are_several_pieces_without_a_gap(tmp_path: Path) -> None:
     film = numbered(tmp_path / "film.mp4", 120)
     for found in (
         FileFootage(film, BEGIN),
         RecordedFootage(_recordings(tmp_path, film)),
     ):
-        pieces = found.pieces(BEGIN - 5, BEGIN + 100)
+        pieces = found.pieces(BEGIN - 5, BEGIN + 100, longest=4.0)
         assert len(pieces) > 2
         shown: dict[int, float] = {}
         for piece in pieces:
