@@ -10,6 +10,7 @@ from pipeline.alone import no_matcher
 from pipeline.config import load_site
 from pipeline.errors import CamtrailError
 from pipeline.matcher.exclusive import MatcherRunsError
+from pipeline.store.versions import LATEST
 from tests.pipeline import stored_site
 from tests.pipeline.test_correct import camtrail, told
 from tests.postgresql import Server
@@ -29,24 +30,26 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_there_and_back(site: Path) -> None:
     facts = told("store", "info", site)
-    assert (facts["version"], facts["latest"], facts["copies"]) == (4, 4, [])
+    assert (facts["version"], facts["latest"], facts["copies"]) == (LATEST, LATEST, [])
     before = told("identities", site)
     secret = load_site(site).store_url.partition("@")[0]
-    assert camtrail("store", "downgrade", site, "--to", 2).startswith("version 4 before, 2 now")
-    assert "version 2; this program writes 4" in camtrail("store", "info", site)
+    assert camtrail("store", "downgrade", site, "--to", 2).startswith(
+        f"version {LATEST} before, 2 now"
+    )
+    assert f"version 2; this program writes {LATEST}" in camtrail("store", "info", site)
     assert secret not in camtrail("store", "info", site)
-    assert camtrail("store", "upgrade", site).startswith("version 2 before, 4 now")
-    assert camtrail("store", "upgrade", site) == "version 4 before, 4 now\n"
+    assert camtrail("store", "upgrade", site).startswith(f"version 2 before, {LATEST} now")
+    assert camtrail("store", "upgrade", site) == f"version {LATEST} before, {LATEST} now\n"
     assert told("identities", site) == before
     copies = [Path(copy).name for copy in told("store", "info", site)["copies"]]
-    names = ["camtrail.sqlite.version-2", "camtrail.sqlite.version-4"]
+    names = ["camtrail.sqlite.version-2", f"camtrail.sqlite.version-{LATEST}"]
     assert copies == ([] if "postgresql" in site.read_text() else names)
     assert "written anew" in camtrail("store", "compact", site)
     assert told("identities", site) == before
 
 
 def test_what_is_refused(site: Path, tmp_path: Path) -> None:
-    with pytest.raises(CamtrailError, match="--to 9: there are versions 1 to 4"):
+    with pytest.raises(CamtrailError, match=f"--to 9: there are versions 1 to {LATEST}"):
         camtrail("store", "downgrade", site, "--to", 9)
     with no_matcher(load_site(site)), pytest.raises(MatcherRunsError, match="another matcher"):
         camtrail("store", "compact", site)
