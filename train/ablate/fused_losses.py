@@ -53,7 +53,7 @@ _FUSED = {
 }
 
 
-def fused_loss_tables(study: Study, judge: Judge) -> Iterator[list[Table]]:
+def fused_losses_tables(study: Study, judge: Judge) -> Iterator[list[Table]]:
     """The tables as far as they are filled, again after each row.
 
     A loss is used for images and for codes, as in the document. The figures' counterparts are in

@@ -24,8 +24,6 @@ ablate = typer.Typer(
 Out = Annotated[
     Path, typer.Option("--out", help="Folder of the study; what is there already is not repeated.")
 ]
-
-
 _PLAIN = {
     "fidi": (
         "FIDI",
@@ -68,6 +66,26 @@ _PLAIN = {
     """,
     ),
 }
+_JUDGED = {
+    "fused_losses": (
+        "Reconstruction losses",
+        """Single reconstruction losses of DG-Net and sums of them: how real generated images look,
+    and how good the encoder is; 12 trainings of the method dgnet, with one teacher.
+
+    camtrail-train ablate fused-losses --data simulated --judge other.safetensors \
+    --set teacher=runs/baseline/encoder.safetensors --out studies/fused
+    """,
+    ),
+    "gcl": (
+        "GCL",
+        """GCL against the encoder that it begins with, generation or contrast alone, and one to
+    three of its losses; how real generated views look; 6 trainings, with one generator's warm-up.
+
+    camtrail-train ablate gcl --data simulated --judge other.safetensors --out studies/gcl \
+    --set warm_up=runs/ice/encoder.safetensors --set structure=maps
+    """,
+    ),
+}
 
 
 def _plain(module: str, name: str) -> Callable[..., None]:
@@ -81,7 +99,29 @@ def _plain(module: str, name: str) -> Callable[..., None]:
         seed: Seed = 0,
         as_json: Json = False,
     ) -> None:
-        tables = getattr(import_module(f"train.ablate.{module}"), f"{module}_tables")
+        _run(name, _tables(module), data, out, settings, changes, seed, as_json)
+
+    return study
+
+
+def _judged(module: str, name: str) -> Callable[..., None]:
+    """The command of a study whose generated images somebody judges."""
+
+    def study(
+        data: Data,
+        out: Out,
+        settings: Preset = "default",
+        changes: Changes = None,
+        seed: Seed = 0,
+        judge: Judge = None,
+        inception: Inception = None,
+        as_json: Json = False,
+    ) -> None:
+        from reid_models import load_encoder
+        from train.generation.quality import open_judge
+
+        chosen = open_judge(load_encoder(judge) if judge else None, inception)
+        tables = partial(_tables(module), judge=chosen)
         _run(name, tables, data, out, settings, changes, seed, as_json)
 
     return study
@@ -89,6 +129,8 @@ def _plain(module: str, name: str) -> Callable[..., None]:
 
 for _module, (_name, _help) in _PLAIN.items():
     ablate.command(_module, help=_help)(_plain(_module, _name))
+for _module, (_name, _help) in _JUDGED.items():
+    ablate.command(_module.replace("_", "-"), help=_help)(_judged(_module, _name))
 
 
 @ablate.command()
@@ -110,63 +152,17 @@ def dgnet(
     camtrail-train ablate dgnet --data simulated --transfer simulated:seed=9002 \
     --set teacher=runs/baseline/encoder.safetensors --out studies/dgnet
     """
-    from train.ablate.dgnet import dgnet_tables
-
     others = [open_to_measure(name) for name in transfer or []]
-    tables = partial(dgnet_tables, others=others)
+    tables = partial(_tables("dgnet"), others=others)
     _run("DG-Net", tables, data, out, settings, changes, seed, as_json)
 
 
-@ablate.command()
-def fused_losses(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    judge: Judge = None,
-    inception: Inception = None,
-    as_json: Json = False,
-) -> None:
-    """Single reconstruction losses of DG-Net and sums of them: how real generated images look,
-    and how good the encoder is; 12 trainings of the method dgnet, with one teacher.
-
-    camtrail-train ablate fused-losses --data simulated --judge other.safetensors \
-    --set teacher=runs/baseline/encoder.safetensors --out studies/fused
-    """
-    from reid_models import load_encoder
-    from train.ablate.fused_losses import fused_loss_tables
-    from train.generation.quality import open_judge
-
-    chosen = open_judge(load_encoder(judge) if judge else None, inception)
-    tables = partial(fused_loss_tables, judge=chosen)
-    _run("Reconstruction losses", tables, data, out, settings, changes, seed, as_json)
-
-
-@ablate.command()
-def gcl(
-    data: Data,
-    out: Out,
-    settings: Preset = "default",
-    changes: Changes = None,
-    seed: Seed = 0,
-    judge: Judge = None,
-    inception: Inception = None,
-    as_json: Json = False,
-) -> None:
-    """GCL against the encoder that it begins with, generation or contrast alone, and one to three
-    of its losses; how real generated views look; 6 trainings, with one generator's warm-up.
-
-    camtrail-train ablate gcl --data simulated --judge other.safetensors --out studies/gcl \
-    --set warm_up=runs/ice/encoder.safetensors --set structure=maps
-    """
-    from reid_models import load_encoder
-    from train.ablate.gcl import gcl_tables
-    from train.generation.quality import open_judge
-
-    chosen = open_judge(load_encoder(judge) if judge else None, inception)
-    tables = partial(gcl_tables, judge=chosen)
-    _run("GCL", tables, data, out, settings, changes, seed, as_json)
+def _tables(module: str) -> Callable[..., Iterator[list[Table]]]:
+    """What fills a study's tables; imported when it is asked for, since torch takes seconds."""
+    tables: Callable[..., Iterator[list[Table]]] = getattr(
+        import_module(f"train.ablate.{module}"), f"{module}_tables"
+    )
+    return tables
 
 
 def _run(
