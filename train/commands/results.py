@@ -40,8 +40,8 @@ def results(
     judge: Judge = None,
     page: Page = None,
 ) -> None:
-    """Measure several methods over several seeds, and put the tables on a page; those of the last
-    two parts are there after each training, as far as they are filled.
+    """Measure several methods over several seeds, and put the tables on a page; those of all parts
+    but the first are there after each training, as far as they are filled.
 
     camtrail-train results supervised --out runs/results --page train/RESULTS.md
 
@@ -77,7 +77,7 @@ def results(
     elif encoder is None:
         texts = [supervised(opened, out, range(seeds), chosen, command)]
     else:
-        texts = [generative(opened, out, range(seeds), command, encoder)]
+        texts = generative(opened, out, range(seeds), command, encoder)
     text = ""
     for text in texts:
         put(page or out / "RESULTS.md", text)

@@ -116,7 +116,8 @@ def quality(
     Returns:
         The judge's distance from real images to generated ones, to other real ones, and to those
         blurred by a Gaussian of 2 pixels at a height of 64; SSIM within people, of real and of
-        generated images; the share of generated images recognised as their appearance.
+        generated images; the share of generated images recognised as their appearance, and that
+        of real ones recognised as themselves.
 
     Raises:
         TrainError: there are not two people with two images, or an image cannot be read.
@@ -143,8 +144,9 @@ def quality(
     }
     if isinstance(judge, EncoderJudge):
         own = [sample.identity for sample in others]
-        seen = identity_consistency(judge.encoder, made, people, real, own)
-        found["recognised"] = round(seen.recognised, 4)
+        for name, images in (("recognised", made), ("recognised_real", worn)):
+            seen = identity_consistency(judge.encoder, images, people, real, own)
+            found[name] = round(seen.recognised, 4)
     return found
 
 

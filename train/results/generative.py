@@ -48,35 +48,41 @@ SLSR: dict[str, Training] = {
         (*_ALIKE, *_MADE, "generated=1000", "generated_labels=sparse", "noise_layer=feature"),
     ),
 }
+Runs = dict[str, list[Trained]]  # by row, one a seed, as far as they are done
 
 
-def generative(data: DataSet, out: Path, seeds: Sequence[int], command: str, judge: Encoder) -> str:
-    """The part of the page, after every training that is not done yet.
+def generative(
+    data: DataSet, out: Path, seeds: Sequence[int], command: str, judge: Encoder
+) -> Iterator[str]:
+    """The part of the page as far as it is filled, again after each training.
 
     Args:
         judge: an encoder that no DG-Net here trained.
         data, out, seeds, command: as of `train.results.supervised.supervised`.
     """
-    runs: dict[str, list[Trained]] = {name: [] for name in (*DGNET, *SLSR)}
+    runs: Runs = {}
     for seed in seeds:  # one after the other, so that what stops has whole seeds
         study = Study(data, out, "default", (), seed, command)
         for name in DGNET:
-            runs[name].append(_with_teacher(study, name, runs[_BASELINE][-1:]))
-            if name != _BASELINE:
-                _quality(runs[name][-1], judge)
+            runs.setdefault(name, []).append(_with_teacher(study, name, runs))
+            yield _page(runs, data, seeds, command, judge)
         for name, run in _labelled(study):
-            runs[name].append(run)
-    images = [_dgnet_row(name, runs[name], judge) for name in DGNET]
-    labels = [_row(name, runs[name]) for name in SLSR]
+            runs.setdefault(name, []).append(run)
+            yield _page(runs, data, seeds, command, judge)
+
+
+def _page(runs: Runs, data: DataSet, seeds: Sequence[int], command: str, judge: Encoder) -> str:
+    images = [_dgnet_row(name, runs[name], judge) for name in DGNET if name in runs]
+    labels = [_row(name, runs[name]) for name in SLSR if name in runs]
     record = runs[_BASELINE][0].record
-    heads = ["Rank-1", "mAP", "minutes"]
+    heads = ["seeds", "Rank-1", "mAP", "minutes"]
     shown = [*heads, "Fréchet distance", "of blurred images", "recognised"]
     return f"""{opening("Generative methods", record, data, seeds)}\
-A baseline sees as many real images as its DG-Net. Fréchet distances are in the space of the \
-encoder {judge.fingerprint[:8]}, which none of them trained: from other real images to \
-cross-identity images, and to real images blurred by a Gaussian of 2 pixels at 64 pixels of \
-height. Recognised: the share of cross-identity images whose nearest real image shows the person \
-who gave the appearance, by the same encoder.
+A baseline sees as many real images as its DG-Net. A row of fewer seeds is of those that are done. \
+Fréchet distances are in the space of the encoder {judge.fingerprint[:8]}, which none of them \
+trained: from other real images to cross-identity images, and to real images blurred by a Gaussian \
+of 2 pixels at 64 pixels of height. Recognised: the share of cross-identity images whose nearest \
+real image shows the person who gave the appearance, by the same encoder. {_real(runs, judge)}
 
 {table(["", *shown], images)}
 
@@ -87,11 +93,23 @@ LSRO and SLSR learn from the same generated images, with other labels.
 {closing(command, record, {**DGNET, **SLSR})}"""
 
 
-def _with_teacher(study: Study, name: str, baselines: Sequence[Trained]) -> Trained:
+def _real(runs: Runs, judge: Encoder) -> str:
+    """What the measures give of real images in place of generated ones."""
+    made = next((own[0] for name, own in runs.items() if name in DGNET and name != _BASELINE), None)
+    if made is None:
+        return ""
+    found = _quality(made, judge)
+    return (
+        f"Real images in place of generated ones: {found['real']:.4f}, and "
+        f"{found['recognised_real']:.1%} recognised."
+    )
+
+
+def _with_teacher(study: Study, name: str, runs: Runs) -> Trained:
     """A training of the first table; the baseline of its seed teaches a DG-Net."""
     training = DGNET[name]
     if name != _BASELINE:
-        teacher = f"teacher={baselines[0].folder / ENCODER}"
+        teacher = f"teacher={runs[_BASELINE][-1].folder / ENCODER}"
         training = replace(training, changes=(*training.changes, teacher))
     return trained(study, training)
 
@@ -110,7 +128,8 @@ def _labelled(study: Study) -> Iterator[tuple[str, Trained]]:
 
 def _row(name: str, runs: Sequence[Trained]) -> list[str]:
     rates = [spread([run.record["metrics"][key] for run in runs]) for key in ("rank1", "map")]
-    return [name, *rates, minutes([run.record["seconds"]["training"] for run in runs])]
+    span = minutes([run.record["seconds"]["training"] for run in runs])
+    return [name, str(len(runs)), *rates, span]
 
 
 def _dgnet_row(name: str, runs: Sequence[Trained], judge: Encoder) -> list[str]:

@@ -119,9 +119,10 @@ def test_the_generative_part(
         if line.startswith("| ")
     }
     assert list(figures)[1:4] == list(rows)
-    assert figures["baseline"][3:] == ["-", "-", "-"]
+    assert figures["baseline"][4:] == ["-", "-", "-"]
     for name in list(rows)[1:]:
-        distances = [float(cell.split(" ±")[0]) for cell in figures[name][3:]]
+        assert figures[name][0] == "1"  # seeds
+        distances = [float(cell.split(" ±")[0]) for cell in figures[name][4:]]
         assert len(distances) == 3
         assert all(value >= 0 for value in distances)
     assert set(labels) < set(figures)

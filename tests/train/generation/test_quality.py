@@ -75,9 +75,11 @@ def test_all_measures_of_copies_and_of_wrong_colours(market: Path) -> None:
     assert found["generated"] == pytest.approx(found["real"], abs=1e-4)
     assert found["ssim_generated"] == pytest.approx(found["ssim_real"], abs=1e-4)
     assert found["recognised"] > 0.9
+    assert found["recognised"] == found["recognised_real"]
     painted = quality.quality(Painter().eval(), SPEC, samples, judge, 0)
     assert painted["generated"] > 1.5 * found["generated"]
     assert painted["recognised"] < 0.5
+    assert painted["recognised_real"] == found["recognised_real"]
     assert painted["real"] == found["real"]
     assert painted["blurred"] == found["blurred"]
 
