@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 OUTLIER = -1
 _LEAST = 1e-6
+_RADII = tuple(number / 100 for number in range(20, 75, 5))  # that `cluster_most` tries
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -32,7 +33,7 @@ class ClusteringSettings(Settings):
 
     k1: int = Field(ge=1)
     k2: int = Field(ge=1)
-    eps: _Share | None
+    eps: _Share | Literal["most"] | None
     rho: _Share | None
     kmeans: int | None = Field(default=None, ge=2)
     min_samples: int = Field(ge=2)
@@ -42,7 +43,7 @@ class ClusteringSettings(Settings):
     @model_validator(mode="after")
     def _one_way(self) -> ClusteringSettings:
         if [self.eps, self.rho, self.kmeans].count(None) != 2:
-            raise ValueError("eps, rho, kmeans: one must be a number, the others null")
+            raise ValueError("eps, rho, kmeans: one must be set, the others null")
         return self
 
     @property
@@ -70,6 +71,8 @@ class ClusteringSettings(Settings):
     def _change(self, radius: str, number: str) -> str:
         if self.kmeans is not None:
             return f"{number} clustering.kmeans (now {self.kmeans})"
+        if self.eps == "most":
+            return f"{radius} the radius: set clustering.eps to a number (now most)"
         if self.eps is not None:
             return f"{radius} clustering.eps (now {self.eps})"
         return f"{radius} clustering.rho (now {self.rho})"
@@ -108,12 +111,15 @@ def _clusters(
         distances = jaccard_distance(together, settings.k1, settings.k2, settings.search)
         distances = distances[: len(features), : len(features)]
     radius = settings.eps
-    if radius is None:
-        assert settings.rho is not None  # `_one_way`
+    if settings.rho is not None:
         # Copies of images are at distance 0; DBSCAN wants a radius above that.
         radius = max(density_radius(distances, settings.rho), _LEAST)
     if tracklets is not None:
         distances = tracklets.constrain(distances)
+    if radius == "most":
+        of = None if tracklets is None else tracklets.of
+        return cluster_most(distances, settings.min_samples, of)
+    assert radius is not None  # `_one_way`
     return cluster(distances, radius, settings.min_samples)
 
 
@@ -158,6 +164,33 @@ def cluster(distances: sparse.csr_array, eps: float, min_samples: int) -> IntArr
     graph = sort_graph_by_row_values(sparse.csr_matrix(distances), warn_when_not_sorted=False)
     found = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit_predict(graph)
     return settled(np.asarray(found, np.int64), min_samples)
+
+
+def cluster_most(
+    distances: sparse.csr_array, min_samples: int, tracklets: IntArray | None = None
+) -> IntArray:
+    """`cluster` with the radius, of 0.20, 0.25 and so on to 0.70, that gives most clusters, the
+    largest of several.
+
+    Below it people are still missing, since few images are dense enough; above it more of them
+    join than come. Which radius that is depends on how well the encoder tells people apart and on
+    how many there are, and nobody has to know either.
+
+    Args:
+        distances, min_samples: as of `cluster`.
+        tracklets: (N,) number of each row's tracklet, whose rows are at distance 0; a cluster of
+            one tracklet alone says nothing new and does not count. None: each is its own.
+    """
+    of = np.arange(distances.shape[0]) if tracklets is None else tracklets
+    found = [cluster(distances, radius, min_samples) for radius in reversed(_RADII)]
+    return max(found, key=lambda labels: _joining(labels, of))
+
+
+def _joining(labels: IntArray, tracklets: IntArray) -> int:
+    """Clusters of more than one tracklet."""
+    pairs = np.unique(np.stack([labels, tracklets]), axis=1)
+    _, counts = np.unique(pairs[0, pairs[0] != OUTLIER], return_counts=True)
+    return int((counts > 1).sum())
 
 
 def settled(labels: IntArray, min_samples: int) -> IntArray:

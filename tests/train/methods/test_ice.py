@@ -262,7 +262,7 @@ def test_data_that_cannot_be_clustered(
     [
         ("validation={share: 0.2, every: 1}", "validation: without labels nobody can be held out"),
         ("ema=0.9", "ema: what is kept is an average already"),
-        ("clustering.rho=0.1", "eps, rho, kmeans: one must be a number, the others null"),
+        ("clustering.rho=0.1", "eps, rho, kmeans: one must be set, the others null"),
         (["reverse_soft=true", "squared_soft=true"], "only one of the two can be true"),
         ("label_smoothing=0.1", "unknown key 'label_smoothing'"),
     ],

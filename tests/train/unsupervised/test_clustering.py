@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
 from reid_models.ranking import jaccard_distance
+from train.data import Sample
 from train.errors import TrainError
 from train.unsupervised.clustering import (
     ClusteringSettings,
     cluster,
+    cluster_most,
     density_radius,
     pseudo_labels,
     settled,
 )
+from train.unsupervised.tracklets import Tracklets
 
 
 def settings(**changes: object) -> ClusteringSettings:
@@ -93,6 +98,37 @@ def test_rho_decides_the_radius() -> None:
     assert found.max() > 0
 
 
+@pytest.mark.parametrize("spread", [0.2, 0.6, 1.0])
+def test_most_is_the_largest_radius_that_gives_most_clusters(spread: float) -> None:
+    features = people(1, spread)
+    distances = jaccard_distance(features, 8, 3)
+    dense = np.ones(distances.shape)
+    coordinates = distances.tocoo()
+    dense[coordinates.row, coordinates.col] = coordinates.data
+    tried = [groups(np.array(naive_dbscan(dense, n / 100, 4))) for n in range(20, 75, 5)]
+    most = max(len(clusters) for clusters in tried)
+    wanted = [clusters for clusters in tried if len(clusters) == most][-1]
+    assert groups(cluster_most(distances, 4)) == wanted
+    assert groups(pseudo_labels(features, settings(eps="most"))) == wanted
+
+
+def test_clusters_of_one_tracklet_do_not_count() -> None:
+    """Six people of two tracklets each, which every radius finds alone: 12 clusters at first."""
+    features = people(1, 0.8)
+    of = np.arange(60) // 5
+    samples = [Sample(Path(f"{n}.jpg"), 1 + n, 1, int(of[n]), float(of[n])) for n in range(60)]
+    distances = Tracklets(samples).constrain(jaccard_distance(features, 8, 3))
+    joining = [
+        sum(len(set(of[rows])) > 1 for rows in groups(cluster(distances, n / 100, 4)))
+        for n in range(20, 75, 5)
+    ]
+    assert joining[0] < max(joining) <= 6
+    radius = [n / 100 for n, found in zip(range(20, 75, 5), joining, strict=True)]
+    best = max(r for r, found in zip(radius, joining, strict=True) if found == max(joining))
+    assert (cluster_most(distances, 4, of) == cluster(distances, best, 4)).all()
+    assert (cluster_most(distances, 4) != cluster_most(distances, 4, of)).any()
+
+
 def test_a_source_takes_part_as_neighbours_only() -> None:
     features, others = people(4, 0.6), people(5, 0.6)
     together = jaccard_distance(np.concatenate([features, others]), 8, 3)
@@ -145,6 +181,7 @@ def test_k_means() -> None:
     ("changes", "more", "less"),
     [
         ({}, "raise clustering.eps (now 0.5)", "lower clustering.eps (now 0.5)"),
+        ({"eps": "most"}, "raise the radius: set clustering.eps to a number", "lower the radius"),
         ({"eps": None, "rho": 0.1}, "raise clustering.rho", "lower clustering.rho (now 0.1)"),
         ({"eps": None, "kmeans": 9}, "lower clustering.kmeans", "raise clustering.kmeans (now 9)"),
     ],
@@ -177,7 +214,7 @@ def test_numbers_follow_the_first_images() -> None:
     ("changes", "text"),
     [
         ({"rho": 0.002}, "the others null"),
-        ({"eps": None}, "one must be a number"),
+        ({"eps": None}, "one must be set"),
         ({"eps": 1.0}, "less than 1"),
         ({"min_samples": 1}, "greater than or equal to 2"),
     ],
