@@ -17,7 +17,9 @@ class Decoder(nn.Module):
     """Appearance codes and structure codes to normalised RGB images.
 
     The appearance code sets scale and shift of the adaptive instance norms (AdaIN), two in each
-    of the four residual blocks, through three fully connected layers.
+    of the four residual blocks, through three fully connected layers. Each number of the code is
+    normalised over the batch before that: in an encoder that has learnt, 80 to 95 % of a code is
+    the same for everybody, and behind it the decoder would hardly see who is who.
 
     Args:
         appearance: numbers in an appearance code; 2048 x 4 with ResNet-50.
@@ -29,6 +31,7 @@ class Decoder(nn.Module):
         channels, hidden = 8 * width, _HIDDEN * width
         self.style = nn.Sequential(
             nn.Flatten(),
+            nn.BatchNorm1d(appearance, affine=False),
             nn.Linear(appearance, hidden),
             leaky(),
             nn.Linear(hidden, hidden),

@@ -150,7 +150,7 @@ class ViewModel(nn.Module):
         structure = generator.structure_of(torch.cat([maps[:, :1], maps[:, 1:]]))
         codes = Codes(torch.cat([identity.code, identity.code]), structure)
         own, new = generator.generate(codes).chunk(2)
-        with statistics_kept(generator.network):  # those of real images are what it will meet
+        with statistics_kept(generator):  # those of real images are what it will meet
             of_new = generator.identity_of(new)
             cycle = generator.generate(Codes(of_new.code, structure[: len(images)]))
             of_cycle = generator.identity_of(cycle)
