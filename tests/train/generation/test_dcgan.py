@@ -89,20 +89,42 @@ def reds(tmp_path: Path) -> list[Sample]:
     return samples
 
 
-@pytest.mark.slow
-def test_learns_the_colour_of_its_images(reds: list[Sample], tmp_path: Path) -> None:
+@pytest.fixture
+def dressed(tmp_path: Path) -> list[Sample]:
+    """Images of noise, reddish above and bluish below."""
+    rng, samples = np.random.default_rng(0), []
+    for number in range(32):
+        image = rng.integers(0, 30, (32, 32, 3))
+        image[:16] += [200, 20, 40]
+        image[16:] += [40, 20, 200]
+        samples.append(Sample(tmp_path / f"{number}.png", 1 + number, 1))
+        Image.fromarray(image.astype(np.uint8)).save(samples[-1].path)
+    return samples
+
+
+def test_learns_which_colour_is_where(dressed: list[Sample], tmp_path: Path) -> None:
+    """Means over ten epochs, since a single one swings. The images differ by 160 above and below;
+    seeds 0 to 3 gave 22 to 60 of them, and differences of 60 to 94 together.
+
+    Smaller images would not do: where the discriminator's last map is a single place, its batch
+    norm takes away all that the images have in common.
+    """
     set_seed(0)
-    method = DCGANMethod(settings(learning_rate=5e-3), reds, seed=0)
+    method = DCGANMethod(settings(size=32), dressed, seed=0)
+    seen: list[tuple[float, float]] = []
 
-    def mean() -> np.ndarray:
-        return np.mean(list(make_images(method.network, 20, 0)), axis=(0, 1, 2))
+    def look(_: object = None) -> None:
+        images = np.array(list(make_images(method.network, 20, 0)), float)
+        above, below = (half.mean((0, 1, 2)) for half in (images[:, :16], images[:, 16:]))
+        seen.append((above[0] - above[2], below[2] - below[0]))
 
-    before = mean()
-    loop_of(method, 10, tmp_path / "run").fit(lambda epoch: None)
-    red, green, blue = mean()
-    assert before.max() - before.min() < 10
-    assert red - max(green, blue) > 30
-    assert (tmp_path / "run" / "pictures" / "epoch_0010_samples.png").is_file()
+    look()
+    loop_of(method, 30, tmp_path / "run").fit(look)
+    assert np.abs(seen[0]).max() < 10
+    above, below = np.mean(seen[-10:], axis=0)
+    assert min(above, below) > 5
+    assert above + below > 30
+    assert (tmp_path / "run" / "pictures" / "epoch_0030_samples.png").is_file()
 
 
 def test_a_discriminator_that_has_won_stops_the_run(reds: list[Sample], tmp_path: Path) -> None:
