@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pipeline.config import Site, load_site
-from pipeline.viewer import footage
 from pipeline.viewer.footage import (
     FileFootage,
     Footage,
