@@ -20,10 +20,10 @@ def show(site: Site, *, as_json: bool) -> None:
     if as_json:
         print_json({"kinds": kinds})
         return
-    table = Table(show_edge=False)
-    for heading in ("kind", "kept", "how many", "size", "oldest", "goes next", "by"):
-        right = heading in ("how many", "size", "goes next")
-        table.add_column(heading, overflow="fold", justify="right" if right else "left")
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for heading in ("kind", "kept", "number", "size", "oldest", "next", "by"):
+        right = heading in ("number", "size", "next")
+        table.add_column(heading, no_wrap=True, justify="right" if right else "left")
     for kind in kinds:
         table.add_row(*_row(kind))
     console = Console()
@@ -40,7 +40,7 @@ def _row(kind: Kind) -> tuple[str, ...]:
         kind.kept,
         "?" if kind.number is None else str(kind.number),
         "" if kind.bytes is None else _size(kind.bytes),
-        "" if kind.oldest is None else local_time(kind.oldest),
+        "" if kind.oldest is None else local_time(kind.oldest).partition(" ")[0],
         str(kind.due) if kind.due else "",
         kind.by,
     )

@@ -36,7 +36,7 @@ class Kind:
     """One kind of data.
 
     Attributes:
-        kept: how long, in words.
+        kept: how long, in words; "until deleted": by you.
         number: how many things there are; None: it is not known, and ``said`` tells why.
         bytes: of what are files.
         oldest: seconds since the epoch: of people when they were last seen, of files when they were
@@ -120,7 +120,7 @@ def _counted(site: Site, now: float, people: Kind, pictures: Kind, lines: Kind) 
 
 def _recordings(site: Site, now: float) -> Iterator[Kind]:
     folder, options = site.recordings_dir, site.recording
-    kept = f"{options.days:g} days, {options.max_gigabytes:g} GB a camera"
+    kept = f"{options.days:g} days"
     before = now - options.days * _DAY
     for own in sorted(folder.iterdir()) if folder.is_dir() else ():
         recordings = Recordings(folder, own.name)
@@ -156,12 +156,12 @@ def _spools(site: Site, now: float) -> Kind:
     return Kind(
         "spools",
         str(site.spool_dir),
-        f"until committed, {site.spool.max_megabytes:g} MB a camera",
+        "until committed",
         len(files),
         sum(map(_size, files)),
         min(map(_written, files), default=None),
         gone,
-        "worker, matcher",
+        "worker",
         said,
     )
 
@@ -198,7 +198,7 @@ def _notifications(site: Site, now: float) -> Kind:
 
 def _looks(site: Site, now: float) -> Kind:
     days, file = site.viewer.audit_days, site.data_dir / ACCESS
-    kind = Kind("who looked at whom", str(file), _days(days), by="viewer")
+    kind = Kind("looks", str(file), _days(days), by="viewer")
     if not file.exists():
         return kind
     before = now - days * _DAY
@@ -229,11 +229,10 @@ def _logs(site: Site, now: float) -> Kind:
 def _copies(site: Site) -> Kind:
     file = database_file(site.store_url)
     files = copies(file) if file else []
-    kept = "deleted by you, with somebody forgotten, or when something is too old"
     return Kind(
-        "copies of the store",
+        "store copies",
         str(site.data_dir),
-        f"until {kept}",
+        "until deleted",
         len(files),
         sum(map(_size, files)),
         min(map(_written, files), default=None),
@@ -245,7 +244,7 @@ def _exports(site: Site) -> Kind:
     return Kind(
         "exports",
         ", ".join(str(export.path) for export in left) or "where you put them",
-        "until you delete them",
+        "until deleted",
         len(left),
         None,
         min((export.time for export in left), default=None),
@@ -256,7 +255,7 @@ def _with(kind: Kind, number: int, size: int | None, oldest: float | None, gone:
     return Kind(kind.kind, kind.where, kind.kept, number, size, oldest, gone, kind.by)
 
 
-def _days(days: float | None, otherwise: str = "deleted by you") -> str:
+def _days(days: float | None, otherwise: str = "deleted") -> str:
     return f"{days:g} days" if days is not None else f"until {otherwise}"
 
 

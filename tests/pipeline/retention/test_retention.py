@@ -152,9 +152,9 @@ def test_each_kind_goes_when_it_is_too_old_and_is_shown_before(
         "messages": (0, 0),
         "dead letters": (2, 1),
         "notifications": (3, 1),
-        "who looked at whom": (2, 1),
+        "looks": (2, 1),
         "logs": (3, 2),
-        "copies of the store": (0, 0),
+        "store copies": (0, 0),
         "exports": (0, 0),
     }
     show(site, as_json=True)
@@ -182,9 +182,9 @@ def test_each_kind_goes_when_it_is_too_old_and_is_shown_before(
             ("messages", 0, 0),
             ("dead letters", 1, 0),
             ("notifications", 2, 0),
-            ("who looked at whom", 1, 0),
+            ("looks", 1, 0),
             ("logs", 1, 0),
-            ("copies of the store", 0, 0),
+            ("store copies", 0, 0),
             ("exports", 0, 0),
         )
     }
@@ -203,7 +203,7 @@ def test_where_nothing_is_limited_nothing_goes(tmp_path: Path) -> None:
     fill(site)
     shown = found(site)
     assert shown["messages"] == (None, 0)  # Redis does not run
-    limited = {"recordings", "who looked at whom"}
+    limited = {"recordings", "looks"}
     assert {kind: gone for kind, (_, gone) in shown.items() if gone}.keys() <= limited
 
 
