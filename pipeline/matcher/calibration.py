@@ -16,7 +16,6 @@ from statistics import NormalDist
 import numpy as np
 
 from pipeline.matcher.scoring import Thresholds
-from pipeline.matcher.tracklets import Tracklet
 
 _BINS = 400  # of similarity, over [-1, 1]
 _MEMORY = 2000.0  # pairs after which old ones begin to fade
@@ -55,13 +54,21 @@ class Calibration:
         """As text, to go on from after a restart."""
         return json.dumps([(int(b), float(self._counts[b])) for b in np.flatnonzero(self._counts)])
 
-    def learn(self, one: Tracklet, other: Tracklet) -> None:
+    @property
+    def others(self) -> NormalDist:
+        """The similarity of two people who do not look alike in particular: as the file has it, or
+        from the lower half of what was seen, which a few in uniform do not change.
+        """
+        if self._recommended is not None:
+            return _others(self._recommended)
+        middle, below = self._quantile(0.5), self._quantile(NormalDist().cdf(-1))
+        return NormalDist(middle, max(middle - below, 2 / _BINS))
+
+    def learn(self, similarity: float) -> None:
         """From two tracklets of different people."""
-        if one.whitened is None or other.whitened is None:
-            return
         if self._counts.sum() >= _MEMORY:
             self._counts *= 1 - 1 / _MEMORY
-        place = int((float(one.whitened @ other.whitened) + 1) / 2 * _BINS)
+        place = int((similarity + 1) / 2 * _BINS)
         self._counts[min(max(place, 0), _BINS - 1)] += 1
 
     def begin_anew(self, recommended: Thresholds | None) -> None:
@@ -117,12 +124,16 @@ def centred(recommended: Thresholds) -> Thresholds:
     they come: the mean similarity of two people, and the square of that mean's length, follows from
     the shares of others above the two, which an encoder's file is written for.
     """
-    band = recommended.accept - recommended.new
-    z_accept, z_new = (NormalDist().inv_cdf(1 - share) for share in RECOMMENDED_FOR)
-    mean = recommended.new - z_new * band / (z_accept - z_new)
-    mean = min(max(mean, 0.0), _MOST_COMMON)
+    mean = min(max(_others(recommended).mean, 0.0), _MOST_COMMON)
     accept, new = ((t - mean) / (1 - mean) for t in (recommended.accept, recommended.new))
     return replace(recommended, accept=accept, new=new)
+
+
+def _others(recommended: Thresholds) -> NormalDist:
+    """The similarity of two people, of which `RECOMMENDED_FOR` lie above the thresholds."""
+    z_accept, z_new = (NormalDist().inv_cdf(1 - share) for share in RECOMMENDED_FOR)
+    deviation = max((recommended.accept - recommended.new) / (z_accept - z_new), 1 / _BINS)
+    return NormalDist(recommended.new - z_new * deviation, deviation)
 
 
 def _before() -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.matcher.assignment import assign
-from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.gallery import Found, Gallery
+from pipeline.matcher.lookalikes import Lookalikes
 from pipeline.matcher.presence import (
     CONTINUATION_SECONDS,
     HANDOVER_SECONDS,
@@ -106,6 +107,8 @@ class Site(Protocol):
     def topology(self) -> Topology: ...
     @property
     def thresholds(self) -> Thresholds: ...
+    @property
+    def lookalikes(self) -> Lookalikes | None: ...
 
     def forbids(self, key: TrackletKey, identity: int) -> bool:
         """Whether a person said that a tracklet is not this identity."""
@@ -130,9 +133,12 @@ class Options:
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
         self._row = {t.key: row for row, t in enumerate(ready)}
         self._embeddings = np.array([t.whitened for t in ready], np.float32)
+        found = site.gallery.search(self._embeddings, NEAREST, self._floor)
+        self._around = {t.key: near.nearest for t, near in zip(ready, found, strict=True)}
         self._rate_broken_off(ready)
-        left = self._search(ready, NEAREST)
-        self._search(left, MOST)
+        left = self._rate_found(ready, found)
+        rows = [self._row[t.key] for t in left]
+        self._rate_found(left, site.gallery.search(self._embeddings[rows], MOST, self._floor))
 
     def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
         return self._of[tracklet.key]
@@ -154,15 +160,11 @@ class Options:
                 touched.add(tracklet.key)
         return touched
 
-    def _search(self, ready: Sequence[Tracklet], nearest: int) -> list[Tracklet]:
-        """Rates the identities of the nearest prototypes; gives those for whom farther ones might
-        matter.
-        """
-        queries = self._embeddings[[self._row[t.key] for t in ready]]
-        found = self._site.gallery.search(queries, nearest, self._floor)
+    def _rate_found(self, ready: Sequence[Tracklet], found: Sequence[Found]) -> list[Tracklet]:
+        """Rates the identities that each found; gives those for whom farther ones might matter."""
         left = []
-        for tracklet, (alike, more) in zip(ready, found, strict=True):
-            if not self._rate_all(tracklet, alike) and more:
+        for tracklet, near in zip(ready, found, strict=True):
+            if not self._rate_all(tracklet, near.identities) and near.more:
                 left.append(tracklet)
         return left
 
@@ -200,10 +202,18 @@ class Options:
         fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
         if fit.standing is Standing.IMPOSSIBLE or self._site.forbids(tracklet.key, identity):
             return
-        parts = terms(similarity, fit)
+        parts = terms(similarity, self._lost(tracklet, identity, similarity), fit)
         score = round(sum(parts.values()), 5)
         if score >= self._site.thresholds.new:
             self._of[tracklet.key][identity] = Option(identity, fit.standing, parts, score)
+
+    def _lost(self, tracklet: Tracklet, identity: int, similarity: float) -> float:
+        """By how much less a similarity says, since others look alike: 0 or below."""
+        lookalikes = self._site.lookalikes
+        if lookalikes is None:
+            return 0.0
+        others = [a for other, a in self._around[tracklet.key].items() if other != identity]
+        return float(lookalikes.effective(similarity, lookalikes.crowding(others))) - similarity
 
 
 def decide(site: Site, ready: Sequence[Tracklet], now: float) -> None:

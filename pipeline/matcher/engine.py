@@ -21,10 +21,11 @@ from pipeline.matcher.inbox import Inbox
 from pipeline.matcher.index import Index
 from pipeline.matcher.likeness import Likeness
 from pipeline.matcher.links import Links
+from pipeline.matcher.lookalikes import Lookalikes
 from pipeline.matcher.observation import observe
 from pipeline.matcher.people import Evidence, People
 from pipeline.matcher.presence import Standing, Timeline, Visit
-from pipeline.matcher.repair import MOST, REPAIR_SECONDS, find_repairs, look_back, regroup
+from pipeline.matcher.repair import MOST, REPAIR_SECONDS, find_repairs, look_back, regroup, weighed
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -125,6 +126,11 @@ class Engine:
     def thresholds(self) -> Thresholds:
         """Of the decision, as they stand."""
         return self._likeness.thresholds
+
+    @property
+    def lookalikes(self) -> Lookalikes | None:
+        """How much likeness says where many look alike."""
+        return self._likeness.lookalikes
 
     @property
     def now(self) -> float:
@@ -279,7 +285,7 @@ class Engine:
         dimensions = (len(t.embedding) for t in self.hand.all if t.embedding is not None)
         self.inbox.resume(snapshot.forgotten, self.gallery.dimension or next(dimensions, 0))
         self._people.make_room()
-        self._likeness.settle(len(self.timelines))
+        self._settle()
 
     def _resume_tracklet(self, stored: StoredTracklet) -> None:
         for received in stored.updates:
@@ -344,11 +350,15 @@ class Engine:
             self._people.outcome.lists = lists
 
     def _learn(self, begun: Sequence[Tracklet], grown: Sequence[Tracklet]) -> None:
-        self._likeness.learn(begun, grown, self.topology)
-        self._likeness.settle(len(self.timelines))
+        self._settle()
+        self._likeness.learn(begun, grown, self.hand.all, self.topology)
+        self._settle()
 
     def _whiten(self, *, due: bool) -> None:
         self._likeness.learn_anew(self.hand.all, self.timelines, self.topology, due=due)
+        self._settle()
+
+    def _settle(self) -> None:
         self._likeness.settle(len(self.timelines))
 
     def _apply_coming(self) -> list[Tracklet]:
@@ -388,7 +398,8 @@ class Engine:
         those = sorted(movable, key=lambda t: t.order)
         if those:
             recent = look_back(those, self.gallery, self.timelines, self.topology, self.links)
-            repairs = find_repairs(those, recent, regroup(recent, self.thresholds))
+            groups = regroup(weighed(recent, self.lookalikes), self.thresholds)
+            repairs = find_repairs(those, recent, groups)
             self._people.repair(repairs, self.now)
 
     def _observe(self, before: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,16 @@ _SLACK = 0.3  # by which the index may hold somebody less alike than the gallery
 _COMPARED = 20_000  # prototypes that are kept ready to be compared, about
 
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
+
+
+class Found(NamedTuple):
+    """What a query found: identities that are alike enough, the nearest first, and whether there
+    may be others; and the similarities of the nearest identities, by their prototypes.
+    """
+
+    identities: list[int]
+    more: bool
+    nearest: dict[int, float]
 
 
 class Gallery:
@@ -173,14 +184,12 @@ class Gallery:
         for key in list(self._by_identity.get(identity, ())):
             self.remove(key)
 
-    def search(
-        self, queries: FloatArray, nearest: int, floor: float
-    ) -> list[tuple[list[int], bool]]:
-        """The identities of the ``nearest`` prototypes to each of the queries (n, D), the nearest
-        first, as far as their similarity is ``floor`` or more; and whether there may be others.
+    def search(self, queries: FloatArray, nearest: int, floor: float) -> list[Found]:
+        """The identities of the ``nearest`` prototypes to each of the queries (n, D), as far as
+        their similarity is ``floor`` or more.
         """
         if not self._keys or not len(queries):
-            return [([], False) for _ in queries]
+            return [Found([], False, {}) for _ in queries]
         most = min(nearest, len(self._keys))
         asked = self.whitening.ask(queries)
         similarities, rows = self._index.search(asked, most, self._floor(floor))
@@ -193,9 +202,11 @@ class Gallery:
                 alike, near = self._look_closely(query, near)
             within = alike >= floor
             more = most < len(self._keys) and bool(within[-last:].any())
-            order = np.argsort(-alike[within], kind="stable")
-            owners = (self._owners[row] for row in near[within][order].tolist())
-            found.append((list(dict.fromkeys(owners)), more))
+            best: dict[int, float] = {}
+            for at in np.argsort(-alike, kind="stable").tolist():
+                if near[at] >= 0:
+                    best.setdefault(self._owners[near[at]], float(alike[at]))
+            found.append(Found([i for i, a in best.items() if a >= floor], more, best))
         return found
 
     def similarity(self, identity: int, queries: FloatArray) -> FloatArray:

@@ -7,16 +7,21 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from pipeline.config import Matcher
 from pipeline.matcher.calibration import Calibration, centred
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.links import Links
+from pipeline.matcher.lookalikes import Lookalikes, nearest_others
 from pipeline.matcher.presence import Standing, Timeline, beside, standing
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.whitening import Whitening
+from pipeline.records import TrackletKey
 
 GROWN = 1.1  # times as many prototypes as the whitening was learned from: it is learned anew
 NEWEST = 256  # identities that it is learned from, those seen last
@@ -34,6 +39,7 @@ class Likeness:
     Attributes:
         recommended: as given.
         thresholds: as they stand.
+        lookalikes: how much likeness says where many look alike; None where nothing is learned.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Likeness:
         self._gallery, self._links = gallery, links
         self._calibration = Calibration(config.patience, "", recommended)
         self.thresholds = self._calibration.among(0)
+        self.lookalikes: Lookalikes | None = None
         self._changed = False
         self._new_whitening = False
 
@@ -68,24 +75,31 @@ class Likeness:
                 tracklet.whitened = own[0]
 
     def learn(
-        self, begun: Sequence[Tracklet], grown: Sequence[Tracklet], topology: Topology
+        self,
+        begun: Sequence[Tracklet],
+        grown: Sequence[Tracklet],
+        known: Sequence[Tracklet],
+        topology: Topology,
     ) -> None:
         """That those who are in view together are others, once enough is seen of both.
 
         Args:
             begun: those of whom enough was seen before this tick.
             grown: those who went on in it, and of whom enough is seen now.
+            known: all that are at hand.
         """
-        if self._fixed:
+        new = sorted(set(grown) - set(begun), key=lambda t: t.order)
+        if self._fixed or not new:
             return
+        crowding = self._crowding([*begun, *new], known)
         everywhere = self.recommended is None
-        known: defaultdict[str, list[Tracklet]] = defaultdict(list)
+        before: defaultdict[str, list[Tracklet]] = defaultdict(list)
         for tracklet in begun:
-            known["" if everywhere else tracklet.key.camera].append(tracklet)
-        for tracklet in sorted(set(grown) - set(begun), key=lambda t: t.order):
-            others = known["" if everywhere else tracklet.key.camera]
+            before["" if everywhere else tracklet.key.camera].append(tracklet)
+        for tracklet in new:
+            others = before["" if everywhere else tracklet.key.camera]
             for other in others:
-                self._learn_pair(tracklet, other, topology)
+                self._learn_pair(tracklet, other, topology, crowding)
             others.append(tracklet)
 
     def learn_anew(
@@ -112,11 +126,12 @@ class Likeness:
         self._new_whitening = self._changed = True
         self._begin_anew(known)
         telling = sorted((t for t in known if t.telling), key=lambda t: t.order)
+        crowding = self._crowding(telling, known)
         for place, tracklet in enumerate(telling):
             for other in telling[place + 1 :]:
                 if other.visit.start > tracklet.visit.end:
                     break
-                self._learn_pair(tracklet, other, topology)
+                self._learn_pair(tracklet, other, topology, crowding)
 
     def forget(self, known: Collection[Tracklet]) -> None:
         """What was learned may show somebody who was forgotten; the store has dropped it too."""
@@ -127,6 +142,7 @@ class Likeness:
         """Sets the thresholds for so many who can be confused."""
         if not self._fixed:
             self.thresholds = self._calibration.among(people)
+            self.lookalikes = Lookalikes(self._calibration.others, people, self.thresholds)
 
     @property
     def _base(self) -> Thresholds | None:
@@ -139,10 +155,43 @@ class Likeness:
         self._calibration.begin_anew(self._base)
         self.prepare(known)
 
-    def _learn_pair(self, one: Tracklet, other: Tracklet, topology: Topology) -> None:
+    def _crowding(
+        self, tracklets: Sequence[Tracklet], known: Iterable[Tracklet]
+    ) -> dict[TrackletKey, float]:
+        """How crowded it is around tracklets, as far as those at hand tell; by as much above what
+        is usual on the site as it is above what is usual among so many.
+        """
+        around = sorted((t for t in known if t.whitened is not None), key=lambda t: t.key)
+        if self.lookalikes is None or not tracklets:
+            return {}
+        names = [t.assignment.identity if t.assignment else -n for n, t in enumerate(around, 1)]
+        people, owners = np.unique(names, return_inverse=True)
+        owner = {t.key: number for t, number in zip(around, owners.tolist(), strict=True)}
+        ours, theirs = (
+            np.array([t.whitened for t in some], np.float64) for some in (tracklets, around)
+        )
+        own = np.array([owner[t.key] for t in tracklets])
+        here = replace(self.lookalikes, people=len(people))
+        above = here.crowding(nearest_others(ours @ theirs.T, own, owners)) - here.usual
+        crowding = above + self.lookalikes.usual
+        return dict(zip((t.key for t in tracklets), crowding.tolist(), strict=True))
+
+    def _learn_pair(
+        self,
+        one: Tracklet,
+        other: Tracklet,
+        topology: Topology,
+        crowding: Mapping[TrackletKey, float],
+    ) -> None:
         # Two views may overlap though nobody said so, and two boxes be on one person.
         certain = self.recommended is None or beside(one.visit, other.visit)
         certain &= not one.said_with(other) and other.key not in self._links.group(one.key)
         if certain and standing(one.visit, other.visit, topology) is Standing.IMPOSSIBLE:
-            self._calibration.learn(one, other)
+            if one.whitened is None or other.whitened is None:
+                return
+            alike = float(one.whitened @ other.whitened)
+            if self.lookalikes is not None:
+                around = (crowding[one.key] + crowding[other.key]) / 2
+                alike = float(self.lookalikes.effective(alike, around))
+            self._calibration.learn(alike)
             self._changed = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.links import Links
+from pipeline.matcher.lookalikes import Lookalikes, nearest_others
 from pipeline.matcher.presence import (
     CLOCK_TOLERANCE,
     CONTINUATION_SECONDS,
@@ -104,6 +105,16 @@ def find_repairs(tracklets: Sequence[Tracklet], recent: Recent, groups: Labels) 
             alike = float(recent.similarity[row, others].mean()) if others.any() else math.nan
             repairs.append(Repair(tracklet, int(groups[row]), round(alike, 5)))
     return repairs
+
+
+def weighed(recent: Recent, lookalikes: Lookalikes | None) -> Recent:
+    """With similarities that say less where many look alike."""
+    if lookalikes is None:
+        return recent
+    _, owners = np.unique(recent.labels, return_inverse=True)
+    around = lookalikes.crowding(nearest_others(recent.similarity, owners, owners))
+    alike = lookalikes.effective(recent.similarity, (around[:, None] + around) / 2)
+    return replace(recent, similarity=alike)
 
 
 def regroup(recent: Recent, thresholds: Thresholds) -> Labels:

@@ -87,9 +87,16 @@ def confidence(own: float | None, runner_up: float | None, thresholds: Threshold
     return round(chosen / (1.0 + sum(odds)), 4)
 
 
-def terms(similarity: float, fit: Fit) -> dict[str, float]:
-    """The terms of the score by name; their sum is the score."""
+def terms(similarity: float, lost: float, fit: Fit) -> dict[str, float]:
+    """The terms of the score by name; their sum is the score.
+
+    Args:
+        lost: what the similarity says less since others look alike, 0 or below: see
+            `pipeline.matcher.lookalikes`.
+    """
     result = {"similarity": round(similarity, 5)}
+    if lost < 0:
+        result["lookalikes"] = round(lost, 5)
     if fit.window is not None or fit.support.expected > 0:
         result["transit"] = _transit(fit)
     if not math.isnan(fit.offset):

@@ -40,11 +40,19 @@ class _Repairing(Engine):
         pass
 
 
-class _Whitening(_Repairing):
-    """Compares without what people have in common, but never looks back."""
+class _Looking(_Repairing):
+    """Sees how many look alike, but never looks back."""
 
     def _repair(self) -> None:
         pass
+
+
+class _Whitening(_Looking):
+    """Compares without what people have in common."""
+
+    def _settle(self) -> None:
+        super()._settle()
+        self._likeness.lookalikes = None
 
 
 class _Raising(_Whitening):
@@ -116,6 +124,7 @@ def steps_of(*, declared: bool) -> list[Step]:
         *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
         Step("+ raised thresholds", _Raising, declared),
         Step("+ whitening", _Whitening, declared),
+        Step("+ look-alikes", _Looking, declared),
         Step("+ repair", _Repairing, declared),
         Step("+ learned ground", Engine, declared),
         Step("+ a tenth answered", Engine, declared, answered=True),

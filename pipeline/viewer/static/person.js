@@ -21,6 +21,7 @@ const RULES = {
 };
 const TERMS = {
   similarity: "appearance",
+  lookalikes: "others look alike",
   transit: "time between the cameras",
   continuation: "goes on where a track broke off",
 };

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.matcher.calibration import CROWD, ENOUGH, FEW, MANY, Calibration, centred
-from pipeline.matcher.presence import Visit
 from pipeline.matcher.scoring import Thresholds
-from pipeline.matcher.tracklets import Tracklet
-from pipeline.records import FloatArray, TrackletKey
+from pipeline.records import FloatArray
 
 DIMENSION = 256
 
@@ -36,18 +34,15 @@ class Encoder:
     def crop(self, person: FloatArray) -> FloatArray:
         return unit(person + 0.2 * unit(self.rng.normal(size=DIMENSION)))
 
-
-def tracklet(embedding: FloatArray) -> Tracklet:
-    visit = Visit(TrackletKey("a", "r", 1), 0.0, 9.0)
-    return Tracklet(visit, embedding=embedding, whitened=embedding)
+    def two_people(self) -> float:
+        return float(self.crop(self.person()) @ self.crop(self.person()))
 
 
 def learned(others: float) -> Calibration:
     encoder = Encoder(others, seed=3)
     calibration = Calibration(patience=4.0)
     for _ in range(300):
-        one, other = (tracklet(encoder.crop(encoder.person())) for _ in range(2))
-        calibration.learn(one, other)
+        calibration.learn(encoder.two_people())
     return calibration
 
 
@@ -128,9 +123,9 @@ def test_learned_thresholds_know_the_people_already() -> None:
 def test_few_pairs_raise_nothing() -> None:
     encoder, calibration = Encoder(0.9, seed=3), Calibration(4.0, recommended=RECOMMENDED)
     for _ in range(ENOUGH - 1):
-        calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+        calibration.learn(float(encoder.person() @ encoder.person()))
     assert calibration.thresholds == RECOMMENDED
-    calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+    calibration.learn(float(encoder.person() @ encoder.person()))
     assert calibration.thresholds.accept > RECOMMENDED.accept
 
 
@@ -145,12 +140,21 @@ def test_the_old_fades() -> None:
     """After another encoder's worth of pairs, the thresholds are those of the new pairs."""
     calibration, encoder = learned(0.8), Encoder(0.1, seed=9)
     for _ in range(12_000):
-        calibration.learn(tracklet(encoder.person()), tracklet(encoder.person()))
+        calibration.learn(float(encoder.person() @ encoder.person()))
     assert calibration.thresholds.accept == pytest.approx(learned(0.1).thresholds.accept, abs=0.1)
 
 
-def test_a_tracklet_without_embedding_says_nothing() -> None:
-    calibration = Calibration(4.0)
-    bare = Tracklet(Visit(TrackletKey("a", "r", 1), 0.0, 9.0))
-    calibration.learn(bare, tracklet(Encoder(0.5, 1).person()))
-    assert calibration.state == Calibration(4.0).state
+def test_a_few_who_look_alike_do_not_change_what_two_people_are_like() -> None:
+    """A third of the pairs are of people in one uniform."""
+    rng, calibration = np.random.default_rng(1), Calibration(4.0)
+    for n in range(3000):
+        calibration.learn(float(rng.normal(0.6 if n % 3 == 0 else 0.1, 0.08)))
+    found = calibration.others
+    assert found.mean == pytest.approx(0.1, abs=0.08)
+    assert found.stdev == pytest.approx(0.08, abs=0.04)
+
+
+def test_of_recommended_thresholds_the_others_are_those_of_the_file() -> None:
+    found = Calibration(4.0, learned(0.8).state, RECOMMENDED).others
+    assert 1 - found.cdf(RECOMMENDED.accept) == pytest.approx(1e-4, rel=1e-3)
+    assert 1 - found.cdf(RECOMMENDED.new) == pytest.approx(1e-2, rel=1e-3)

@@ -497,6 +497,7 @@ def test_what_a_person_says_is_one_teaches_nothing_of_two(desk: Desk) -> None:
     one, other = (known[desk.store.visits(i)[0].key] for i in at_once(desk))
     other.visit.start, other.visit.end = one.visit.start, one.visit.end
     engine = Engine(NOBODY, None, "abc", Topology(Declared()))
+    engine.hand.open = {one.key: one, other.key: other}
     other.assignment, one.said, other.said = one.assignment, True, True
     engine._learn([one], [other])
     assert engine._likeness._calibration.state == "[]"
@@ -610,6 +611,7 @@ def test_what_was_answered_teaches_nothing_else(desk: Desk) -> None:
     one, other = known[shown], known[compared]
     other.visit.start, other.visit.end = one.visit.start, one.visit.end
     engine = Engine(NOBODY, None, "abc", Topology(Declared()))
+    engine.hand.open = {one.key: one, other.key: other}
     engine.links.add(Link(1, shown, compared, same=True), 1, 1)
     engine._learn([one], [other])
     assert engine._likeness._calibration.state == "[]"

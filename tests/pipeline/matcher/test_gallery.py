@@ -53,7 +53,7 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
     for owner, embedding in plain.values():
         value = float(np.dot(embedding.astype(np.float64), query.astype(np.float64)))
         similarities.setdefault(owner, []).append(value)
-    ((found, more),) = gallery.search(query[None], 1000, -1.0)
+    ((found, more, _),) = gallery.search(query[None], 1000, -1.0)
     assert sorted(found) == sorted(similarities)
     nearest = [max(similarities[i]) for i in found]
     np.testing.assert_allclose(nearest, sorted(nearest, reverse=True), atol=1e-5)
@@ -70,18 +70,18 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
     query = vector(0)
     for n in range(20):
         gallery.put(n, key(n), at_cosine(query, 1 - n / 20, rng), 1.0)
-    assert gallery.search(query[None], 32, 0.775) == [([0, 1, 2, 3, 4], False)]
-    assert gallery.search(query[None], 3, 0.775) == [([0, 1, 2], True)]
-    assert gallery.search(query[None], 8, 0.775) == [([0, 1, 2, 3, 4], False)]
+    assert gallery.search(query[None], 32, 0.775)[0][:2] == ([0, 1, 2, 3, 4], False)
+    assert gallery.search(query[None], 3, 0.775)[0][:2] == ([0, 1, 2], True)
+    assert gallery.search(query[None], 8, 0.775)[0][:2] == ([0, 1, 2, 3, 4], False)
 
 
 def test_nobody_is_found_in_an_empty_gallery() -> None:
     gallery = Gallery(4)
-    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False)]
+    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
     assert gallery.similarity(1, vector(1)[None]).tolist() == [-1.0]
     gallery.put(1, key(1), vector(1), 1.0)
     gallery.remove(key(1))
-    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False)]
+    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
 
 
 def test_of_the_two_nearest_the_one_of_less_quality_goes() -> None:
