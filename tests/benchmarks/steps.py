@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgpack
@@ -153,11 +154,15 @@ def replay(recorded: Recorded, step: Step) -> Evaluation:
 
 def thresholds_of(site: Site) -> Thresholds | None:
     """As the matcher has them."""
+    return Thresholds.of(site.matcher, *_recommended(site.encoder.path))
+
+
+@cache
+def _recommended(encoder: Path) -> tuple[float | None, float | None]:
     from reid_models import load_encoder  # takes torch, and seconds
 
-    found = load_encoder(site.encoder.path, device="cpu", threads=1).description.thresholds
-    accept, new = (found.accept, found.new) if found else (None, None)
-    return Thresholds.of(site.matcher, accept, new)
+    found = load_encoder(encoder, device="cpu", threads=1).description.thresholds
+    return (found.accept, found.new) if found else (None, None)
 
 
 HEADER = f"{'IDF1':>7}{'HOTA':>7}{'merged':>8}{'split':>7}{'seconds':>9}"
