@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pipeline.viewer.access.asker import current
 from pipeline.viewer.access.gate import LOGIN_PAGE
 from pipeline.viewer.api import Here, Number
+from pipeline.viewer.clear import sees_clearly
 from pipeline.viewer.state import Viewer
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -23,6 +24,9 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+_HIDDEN = {"none": "", "faces": "faces hidden", "persons": "people hidden"}
 
 
 @router.get("/")
@@ -86,6 +90,7 @@ def _page(here: Viewer, template: str, section: str, **values: Any) -> HTMLRespo
         cameras=list(here.site.cameras),
         section=section,
         asker=current(),
+        hidden="" if sees_clearly(here) else _HIDDEN[here.site.privacy.blur],
         **values,
     )
     return HTMLResponse(text)

@@ -114,6 +114,8 @@ def test_a_role_decides_who_sees_a_face(viewers: Viewers) -> None:
         assert (detail(picture[HEAD]) < 4) is (role == "viewer"), role
         assert detail(picture[BODY]) > 10
         assert kept == "no-store"  # somebody else may log in to this browser
+        page = viewers.get("/live", role).text
+        assert ("faces hidden" in page) is (role == "viewer"), role
         _, pictures = viewers.clip(role)
         assert (detail(head_of_3(pictures, 50)) < 6) is (role == "viewer"), role
     lines = viewers.get(f"{API}/audit", "administrator").json()["lines"]
