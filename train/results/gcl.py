@@ -20,7 +20,7 @@ _AFTER = ("workers=0", "epochs=4", "milestones=[2]", "steps=50")
 _WARM, _GCL = "ICE", "ICE, then GCL"
 TRAININGS = {
     _WARM: WITHOUT_LABELS[_WARM],
-    _GCL: Training("gcl", ("generator_epochs=6", *_AFTER)),
+    _GCL: Training("gcl", ("generator_epochs=12", *_AFTER)),
     "ICE, then contrast alone": Training("gcl", ("generate=false", *_AFTER)),
     "ICE for longer": Training("ice", (*SIZE, "epochs=10", "warmup_epochs=1")),
 }
