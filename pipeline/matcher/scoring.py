@@ -28,10 +28,10 @@ CONTINUATION_BONUS = 0.10  # at most, begins where a track of the same camera ju
 _CONTINUATION_OFFSET = 1.0  # heights of the box beyond which it does not
 
 # Fitted on the decisions of simulated sites (see tests/benchmarks/confidence.py):
-LOG_ODDS = -0.5  # of one identity against somebody new, in the middle between the thresholds
-STEEPNESS = 4.0  # by how much they grow over what lies between the two
-CERTAIN = 0.99  # of the matches that look certain, so many are right ...
-CERTAIN_NEW = 0.91  # ... and of the newcomers
+LOG_ODDS = 0.3  # of one identity against somebody new, in the middle between the thresholds
+STEEPNESS = 5.3  # by how much they grow over what lies between the two
+CERTAIN = 0.996  # of the matches that look certain, so many are right ...
+CERTAIN_NEW = 0.87  # ... and of the newcomers
 
 MIN_CROPS = 3  # behind an embedding that is decided on at once
 MIN_AGE = 1.5  # seconds, or behind one of fewer crops
@@ -71,7 +71,7 @@ def confidence(own: float | None, runner_up: float | None, thresholds: Threshold
 
     The odds of each identity against somebody new grow with its score by a logistic law, in units
     of what lies between the thresholds; those of several share what is left. Of what looks certain
-    a share is wrong all the same: of those who look like nobody, one in eleven was seen before.
+    a share is wrong all the same: of those who look like nobody, one in eight was seen before.
 
     Args:
         own: score of the identity that was chosen; None where that is a new one.

@@ -21,7 +21,7 @@ from pipeline.matcher.engine import Engine
 from pipeline.matcher.topology import Topology
 from pipeline.records import TrackletKey
 from pipeline.store import CONFIDENCE, Verdict
-from tests.benchmarks.recording import assess, identities, wholes
+from tests.benchmarks.recording import assess, wholes
 from tests.benchmarks.steps import Recorded, thresholds_of
 
 BINS = 10
@@ -54,9 +54,7 @@ def main() -> None:
 def judged(recorded: Recorded) -> list[tuple[float, bool]]:
     """The confidence of each decision, and whether it was right."""
     site, messages = recorded.site, recorded.messages
-    persons = assess(
-        site, recorded.folder, wholes(messages), identities(_engine(recorded), messages)
-    ).person_of_tracklet
+    persons = assess(site, recorded.folder, wholes(messages), {}).person_of_tracklet
     engine, found = _engine(recorded), []
     people: defaultdict[int, Counter[int]] = defaultdict(Counter)
     holder: dict[TrackletKey, int] = {}
