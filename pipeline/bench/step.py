@@ -30,7 +30,7 @@ from pipeline.store import Store
 
 SETTLE = 4.0  # seconds behind the last frame until the end is called
 KEEPS_UP = 0.9  # share of the frames that must be seen
-_READY = 180.0  # seconds for all workers to see their first picture
+_READY = 600.0  # seconds for all workers to see their first picture
 _POLL = 0.05
 _WARM = 3.0  # seconds of the film before the frame rate is taken
 _STOP = 60.0
