@@ -238,10 +238,10 @@ def _recall(engine: Engine, gallery: FloatArray, queries: FloatArray) -> float:
     similarities, rows = faiss.knn(queries, gallery, CHECKED, metric=faiss.METRIC_INNER_PRODUCT)
     there = hit = 0
     found = engine.gallery.search(queries, CHECKED, NEW)
-    for own, near, (identities, _) in zip(similarities, rows, found, strict=True):
+    for own, near, those in zip(similarities, rows, found, strict=True):
         wanted = {int(row) // VIEWS + 1 for row in near[own >= NEW]}
         there += len(wanted)
-        hit += len(wanted & set(identities))
+        hit += len(wanted & set(those.identities))
     return round(hit / there, 5)
 
 
