@@ -48,7 +48,6 @@ class Gallery:
         exact_up_to: prototypes up to which every one is compared with a query.
         index: that holds the embeddings and is searched, however many there are; None: one in
             memory, sorted into lists beyond ``exact_up_to``.
-
     """
 
     def __init__(
@@ -216,7 +215,9 @@ class Gallery:
             return np.full(len(queries), -1.0, np.float32)
         own = self._own.get(identity)
         if own is None:
-            own = self._own[identity] = self._whitened(keys)
+            own = self._whitened(keys)
+            if self._whitening.known:
+                self._own[identity] = own
         if len(keys) == 1:
             return np.asarray(queries @ own[0])
         products = queries @ own.T

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.matcher.gallery import Gallery
+from pipeline.matcher.whitening import Whitening
 from pipeline.records import FloatArray, TrackletKey
 from tests.pipeline.matcher.synthetic import at_cosine, unit
 
@@ -96,3 +99,68 @@ def test_of_the_two_nearest_the_one_of_less_quality_goes() -> None:
     assert gallery.put(7, key(4), front, 5.0) is None  # renewed
     assert len(gallery) == 3
     assert key(1) not in gallery
+
+
+def whitening(seed: int) -> Whitening:
+    views = ((n, "ab"[n % 2], vector(1000 * seed + n)) for n in range(30))
+    return Whitening.learn(views)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["put", "put", "put", "remove", "give", "forget", "whiten"]),
+            st.integers(0, 5),
+            st.integers(0, 12),
+            st.integers(0, 50),
+        ),
+        max_size=40,
+    )
+)
+def test_what_it_keeps_ready_is_what_it_would_make_anew(
+    steps: list[tuple[str, int, int, int]],
+) -> None:
+    gallery = Gallery(per_camera=100)
+    gallery.whitening = whitening(1)
+    plain: dict[TrackletKey, tuple[int, FloatArray]] = {}
+    query = vector(999)[None]
+    for step, identity, track, seed in steps:
+        if step == "put":
+            owner = plain[key(track)][0] if key(track) in plain else identity
+            gallery.put(owner, key(track), vector(seed), 1.0)
+            plain[key(track)] = (owner, vector(seed))
+        elif step == "remove":
+            gallery.remove(key(track))
+            plain.pop(key(track), None)
+        elif step == "give" and key(track) in plain:
+            gallery.give(key(track), identity)
+            plain[key(track)] = (identity, plain[key(track)][1])
+        elif step == "forget":
+            gallery.forget(identity)
+            plain = {k: (i, e) for k, (i, e) in plain.items() if i != identity}
+        elif step == "whiten":
+            gallery.whitening = whitening(seed)
+        anew = Gallery(per_camera=100)
+        anew.whitening = gallery.whitening
+        anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())
+        for own in range(6):
+            np.testing.assert_allclose(
+                gallery.similarity(own, query), anew.similarity(own, query), atol=1e-6
+            )
+        [one], [other] = gallery.search(query, 32, -1.0), anew.search(query, 32, -1.0)
+        assert set(one.identities) == set(other.identities)
+
+
+def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
+    gallery = Gallery(per_camera=4)
+    for track in range(1000):
+        gallery.put(track // 2, key(track), vector(track), 1.0)
+    tracemalloc.start()
+    try:
+        for identity in range(500):
+            gallery.similarity(identity, vector(1)[None])
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1000 * D * 4 / 4
