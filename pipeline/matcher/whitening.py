@@ -47,10 +47,9 @@ class Whitening:
         learned_from: int = 0,
     ) -> None:
         self.learned_from = learned_from
-        self._means = dict(means or {})
         self._directions, self._gains = directions, gains
-        self._places = {camera: place for place, camera in enumerate(self._means)}
-        self._table = np.stack(list(self._means.values())) if self._means else None
+        self._places = {camera: place for place, camera in enumerate(means or {})}
+        self._means = np.stack(list(means.values())) if means else None
 
     @property
     def known(self) -> bool:
@@ -59,10 +58,10 @@ class Whitening:
 
     def apply(self, embeddings: FloatArray, cameras: Sequence[str]) -> FloatArray:
         """Normalised embeddings (n, D) of these cameras, ready to be compared by inner product."""
-        if self._directions is None or self._table is None or not len(embeddings):
+        if self._directions is None or self._means is None or not len(embeddings):
             return embeddings
         common = self._places[""]
-        means = self._table[[self._places.get(name, common) for name in cameras]]
+        means = self._means[[self._places.get(name, common) for name in cameras]]
         return _unit(self._shorten(embeddings - means)).astype(np.float32)
 
     def ask(self, whitened: FloatArray) -> FloatArray:
@@ -116,10 +115,10 @@ class Whitening:
     def state(self) -> str:
         """As text, to go on from after a restart."""
         known: dict[str, object] = {"learned_from": self.learned_from}
-        if self._directions is not None and self._gains is not None:
+        if self._directions is not None and self._gains is not None and self._means is not None:
             known |= {
-                "cameras": list(self._means),
-                "means": _packed(np.stack(list(self._means.values()))),
+                "cameras": list(self._places),
+                "means": _packed(self._means),
                 "directions": _packed(self._directions),
                 "gains": _packed(self._gains),
             }
