@@ -46,6 +46,7 @@ class Calibration:
     ) -> None:
         self._counts = np.zeros(_BINS)
         self._patience, self._recommended = patience, recommended
+        self._found: Thresholds | None = None  # from the counts as they are
         for bin_, number in json.loads(state) if state else ():
             self._counts[bin_] = number
 
@@ -66,6 +67,7 @@ class Calibration:
 
     def learn(self, similarity: float) -> None:
         """From two tracklets of different people."""
+        self._found = None
         if self._counts.sum() >= _MEMORY:
             self._counts *= 1 - 1 / _MEMORY
         place = int((similarity + 1) / 2 * _BINS)
@@ -74,15 +76,15 @@ class Calibration:
     def begin_anew(self, recommended: Thresholds | None) -> None:
         """Embeddings are compared in another way from now on."""
         self._counts[:] = 0
-        self._recommended = recommended
+        self._found, self._recommended = None, recommended
 
     @property
     def thresholds(self) -> Thresholds:
         """As it stands."""
-        if self._recommended is not None:
-            return self._raised(self._recommended)
-        accept = self._quantile(1 - OTHERS_ABOVE_ACCEPT)
-        return Thresholds(accept, self._quantile(1 - OTHERS_ABOVE_NEW), self._patience)
+        if self._found is None:
+            known = self._recommended
+            self._found = self._learned() if known is None else self._raised(known)
+        return self._found
 
     def among(self, people: int) -> Thresholds:
         """As it stands where so many could be confused: recommended ones rise with the logarithm of
@@ -98,6 +100,10 @@ class Calibration:
             accept=max(found.accept, self._recommended.accept + crowd),
             new=max(found.new, self._recommended.new + crowd),
         )
+
+    def _learned(self) -> Thresholds:
+        accept = self._quantile(1 - OTHERS_ABOVE_ACCEPT)
+        return Thresholds(accept, self._quantile(1 - OTHERS_ABOVE_NEW), self._patience)
 
     def _raised(self, recommended: Thresholds) -> Thresholds:
         if self._counts.sum() < ENOUGH:

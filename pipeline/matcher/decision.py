@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.matcher.assignment import assign
 from pipeline.matcher.gallery import Found, Gallery
+from pipeline.matcher.lookalikes import NEAREST as NEAREST_OTHERS
 from pipeline.matcher.lookalikes import Lookalikes
 from pipeline.matcher.presence import (
     CONTINUATION_SECONDS,
@@ -134,7 +136,11 @@ class Options:
         self._row = {t.key: row for row, t in enumerate(ready)}
         self._embeddings = np.array([t.whitened for t in ready], np.float32)
         found = site.gallery.search(self._embeddings, NEAREST, self._floor)
-        self._around = {t.key: near.nearest for t, near in zip(ready, found, strict=True)}
+        # Of the most alike, one more than the crowd around somebody is made of: it may be the own.
+        self._around = {
+            t.key: list(islice(near.nearest.items(), NEAREST_OTHERS + 1))
+            for t, near in zip(ready, found, strict=True)
+        }
         self._rate_broken_off(ready)
         left = self._rate_found(ready, found)
         rows = [self._row[t.key] for t in left]
@@ -163,6 +169,7 @@ class Options:
     def _rate_found(self, ready: Sequence[Tracklet], found: Sequence[Found]) -> list[Tracklet]:
         """Rates the identities that each found; gives those for whom farther ones might matter."""
         left = []
+        self._site.gallery.prepare({i for near in found for i in near.identities[:ENOUGH]})
         for tracklet, near in zip(ready, found, strict=True):
             if not self._rate_all(tracklet, near.identities) and near.more:
                 left.append(tracklet)
@@ -212,7 +219,7 @@ class Options:
         lookalikes = self._site.lookalikes
         if lookalikes is None:
             return 0.0
-        others = [a for other, a in self._around[tracklet.key].items() if other != identity]
+        others = [alike for other, alike in self._around[tracklet.key] if other != identity]
         return float(lookalikes.effective(similarity, lookalikes.crowding(others))) - similarity
 
 

@@ -275,6 +275,7 @@ class Engine:
             self._resume_tracklet(stored)
         for stored in islice(snapshot.recent, MOST):
             self._resume_recent(stored)
+        self._likeness.prepare(self.hand.all)
         horizon = self._horizon()
         for seen in snapshot.visits:
             visit = Visit(seen.key, seen.start, seen.end, ended=True)
@@ -310,7 +311,6 @@ class Engine:
         for received in stored.updates:
             tracklet.apply(received.update, received.known_at)
         tracklet.visit.ended = True
-        self._likeness.prepare([tracklet])
         tracklet.assignment, tracklet.said = stored.assignment, stored.said
         self.hand.closed[tracklet.key] = tracklet
 
@@ -366,12 +366,12 @@ class Engine:
         grown: dict[TrackletKey, Tracklet] = {}
         for received in self.inbox.take(self.now):
             grown[received.update.key] = self._apply(received)
+        self._likeness.prepare(grown.values())
         return list(grown.values())
 
     def _apply(self, received: Received) -> Tracklet:
         tracklet = self.hand.take_up(received.update)
         tracklet.apply(received.update, received.known_at)
-        self._likeness.prepare([tracklet])
         return tracklet
 
     def _renew(self, tracklet: Tracklet) -> None:

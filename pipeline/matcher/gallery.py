@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.matcher.index import Exact, Index, Lists, Rows
+from pipeline.matcher.ready import Ready
 from pipeline.matcher.whitening import Whitening
 from pipeline.records import FloatArray, TrackletKey
 
@@ -22,8 +23,6 @@ GROWN = 4  # times as many prototypes as the lists were made of: then they are m
 
 _LAST = 8  # that the index found: where one of them is alike enough, others may be
 _SLACK = 0.3  # by which the index may hold somebody less alike than the gallery
-
-_COMPARED = 20_000  # prototypes that are kept ready to be compared, about
 
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
@@ -63,7 +62,7 @@ class Gallery:
         self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
         self._whitening = Whitening()
         # Whitened, of those asked for lately: each prototype, and all of an identity.
-        self._compared: dict[TrackletKey, FloatArray] = {}
+        self._ready = Ready()
         self._own: dict[int, FloatArray] = {}
 
     def __len__(self) -> int:
@@ -80,7 +79,7 @@ class Gallery:
     @whitening.setter
     def whitening(self, whitening: Whitening) -> None:
         self._whitening = whitening
-        self._compared.clear()
+        self._ready.clear()
         self._own.clear()
 
     @property
@@ -133,7 +132,7 @@ class Gallery:
         if key in self._rows:
             row = self._rows[key]
             self._index.replace(row, embedding)
-            self._compared.pop(key, None)
+            self._ready.drop(key)
             self._own.pop(self._owners[row], None)
             self._weights[row] = quality
             return None
@@ -146,7 +145,7 @@ class Gallery:
         if row is None:
             return
         self._disown(row, key)
-        self._compared.pop(key, None)
+        self._ready.drop(key)
         last = len(self._keys) - 1
         if row != last:
             self._keys[row], self._owners[row] = self._keys[last], self._owners[last]
@@ -193,12 +192,10 @@ class Gallery:
         asked = self.whitening.ask(queries)
         similarities, rows = self._index.search(asked, most, self._floor(floor))
         if self.whitening.known:
-            self._make_ready(np.unique(rows[rows >= 0]).tolist())
+            similarities = self._look_closely(queries, rows)
         last = _LAST if self.whitening.known else 1
         found = []
-        for query, alike, near in zip(queries, similarities, rows, strict=True):
-            if self.whitening.known:
-                alike, near = self._look_closely(query, near)
+        for alike, near in zip(similarities, rows, strict=True):
             within = alike >= floor
             more = most < len(self._keys) and bool(within[-last:].any())
             best: dict[int, float] = {}
@@ -207,6 +204,11 @@ class Gallery:
                     best.setdefault(self._owners[near[at]], float(alike[at]))
             found.append(Found([i for i, a in best.items() if a >= floor], more, best))
         return found
+
+    def prepare(self, identities: Iterable[int]) -> None:
+        """Those whose `similarity` is asked for next: together it is quicker than one by one."""
+        if self.whitening.known:
+            self._whiten([key for identity in identities for key in self._by_identity[identity]])
 
     def similarity(self, identity: int, queries: FloatArray) -> FloatArray:
         """How alike an identity is to each query (n, D): (n,), -1 if it has no prototype."""
@@ -229,36 +231,34 @@ class Gallery:
         keys = sorted(self._by_identity.get(identity, ()))
         return dict(zip(keys, self._embeddings(keys), strict=True)) if keys else {}
 
-    def _look_closely(self, query: FloatArray, rows: Rows) -> tuple[FloatArray, Rows]:
-        """The similarities of a query (D,) to prototypes that the index found, and their rows."""
-        rows = rows[rows >= 0]
-        return self._whitened([self._keys[row] for row in rows.tolist()]) @ query, rows
+    def _look_closely(self, queries: FloatArray, rows: Rows) -> FloatArray:
+        """The similarities (n, k) of queries (n, D) to the rows that the index found for each."""
+        there, places = np.unique(rows, return_inverse=True)
+        # Where it found less than asked there is -1, for which any row may stand.
+        own = self._whitened([self._keys[max(row, 0)] for row in there.tolist()])
+        alike = [own[near] @ query for near, query in zip(places, queries, strict=True)]
+        return np.where(rows >= 0, np.stack(alike), np.float32(-np.inf))
 
     def _floor(self, similarity: float) -> float:
         """For the index: it knows no cameras, so what it finds is only about as alike."""
         return similarity - _SLACK if self.whitening.known else similarity
-
-    def _make_ready(self, rows: Iterable[int]) -> None:
-        """All prototypes of the identities of these rows, together: they are asked for next."""
-        owners = dict.fromkeys(self._owners[row] for row in rows)
-        self._whiten([key for owner in owners for key in self._by_identity[owner]])
 
     def _whitened(self, keys: Sequence[TrackletKey]) -> FloatArray:
         """Prototypes (n, D), ready to be compared."""
         if not (self._whitening.known and keys):
             return self._embeddings(keys)
         self._whiten(keys)
-        return np.stack([self._compared[key] for key in keys])
+        return self._ready.rows(keys)
 
     def _whiten(self, keys: Sequence[TrackletKey]) -> None:
-        if not (new := [key for key in keys if key not in self._compared]):
-            return
-        if len(self._compared) > _COMPARED:
-            self._compared.clear()
+        new = [key for key in keys if key not in self._ready]
+        if not self._ready.has_room(len(new)):
+            self._ready.clear()
             self._own.clear()
             new = list(keys)
-        own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
-        self._compared.update(zip(new, own, strict=True))
+        if new:
+            own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
+            self._ready.put(new, own)
 
     def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
         return self._index.rows([self._rows[key] for key in keys])

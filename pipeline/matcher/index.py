@@ -30,8 +30,11 @@ _SEED = 1
 _TRIALS = 256  # embeddings of which the others nearest to them are looked for
 _NEAREST = 8  # that must be found; decisions need a few identities to choose from
 _LEAST_SHARE = 16  # of so many lists at least one is looked into, also where none is alike
-_WAITING = 16_384  # embeddings that are put into their lists at once, at most
+_WAITING = 16_384  # embeddings that are put into their lists together, at most
 _CHECKED = 256  # of so many queries one is answered exactly as well
+_SPARE = (
+    8  # that are found more than asked, since bytes may rank those farthest off in another order
+)
 
 
 class Index(Protocol):
@@ -65,53 +68,77 @@ class Index(Protocol):
         """Share of what it should have found that it did; NaN where nothing was measured yet."""
 
 
-class Exact:
-    """Compares with every one."""
+class _Matrix:
+    """Rows (D,) of which the last may go, and to which more come without copying all each time."""
 
-    def __init__(self) -> None:
-        self._matrix: FloatArray = np.empty((0, 0), np.float32)
+    def __init__(self, kind: type[np.floating]) -> None:
+        self._rows: npt.NDArray[np.floating] = np.empty((0, 0), kind)
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     @property
+    def known(self) -> npt.NDArray[np.floating]:
+        """All of them (n, D)."""
+        return self._rows[: self._count]
+
+    def append(self, row: FloatArray) -> None:
+        full = len(self._rows)
+        if self._count == full:
+            larger = np.empty((max(1024, full + full // 2), len(row)), self._rows.dtype)
+            larger[:full] = self._rows if full else 0.0
+            self._rows = larger
+        self._rows[self._count] = row
+        self._count += 1
+
+    def remove(self, row: int) -> None:
+        """The last one takes its place."""
+        self._count -= 1
+        self._rows[row] = self._rows[self._count]
+
+
+class Exact:
+    """Compares with every one."""
+
+    def __init__(self) -> None:
+        self._embeddings = _Matrix(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._embeddings)
+
+    @property
     def dimension(self) -> int | None:
-        return self._matrix.shape[1] or None
+        return self._embeddings.known.shape[1] or None
 
     @property
     def recall(self) -> float:
         return 1.0
 
     def append(self, embedding: FloatArray) -> None:
-        full = len(self._matrix)
-        if self._count == full:
-            larger = np.empty((max(1024, full + full // 2), len(embedding)), np.float32)
-            larger[:full] = self._matrix if full else 0.0
-            self._matrix = larger
-        self._matrix[self._count] = embedding
-        self._count += 1
+        self._embeddings.append(embedding)
 
     def replace(self, row: int, embedding: FloatArray) -> None:
-        self._matrix[row] = embedding
+        self._embeddings.known[row] = embedding
 
     def remove(self, row: int) -> None:
-        self._count -= 1
-        self._matrix[row] = self._matrix[self._count]
+        self._embeddings.remove(row)
 
     def rows(self, rows: Sequence[int]) -> FloatArray:
-        return self._matrix[np.asarray(rows, np.int64)]
+        return np.asarray(self._embeddings.known[np.asarray(rows, np.int64)], np.float32)
 
     def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
-        known = self._matrix[: self._count]
-        most = min(nearest, self._count)
+        known = np.asarray(self._embeddings.known, np.float32)
+        most = min(nearest, len(known))
         return faiss.knn(queries, known, most, metric=faiss.METRIC_INNER_PRODUCT)
 
 
 class Lists:
     """Looks into the lists whose centres are nearest to the query (an inverted file of FAISS).
 
-    What changed since the last search waits, and is put into its lists together.
+    The lists hold a byte a number, which is half as much to read as half precision and enough to
+    find by: similarities are wrong by about 0.002. What they find is compared in half precision.
+    What changed since the last search is put into its lists together.
 
     Args:
         centres: (lists, D), as `learn` finds them.
@@ -128,16 +155,14 @@ class Lists:
             self._quantizer,
             dimension,
             count,
-            faiss.ScalarQuantizer.QT_fp16,
+            faiss.ScalarQuantizer.QT_8bit_direct_signed,
             faiss.METRIC_INNER_PRODUCT,
-            False,  # no residuals: half precision is all there is
+            False,  # no residuals: the bytes are the embeddings themselves
         )
-        self._index.is_trained = True  # half precision has nothing to learn
+        self._index.is_trained = True  # there is nothing to learn
         self._index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]
-        self._index.nprobe = probes
-        self._count = 0
-        self._waiting: dict[int, FloatArray] = {}
-        self._gone: set[int] = set()
+        self._embeddings = _Matrix(np.float16)
+        self._changed: set[int] = set()  # rows that are not in their lists as they are now
         self._asked = 0
         self._found = self._there = 0  # of what was checked
 
@@ -191,7 +216,7 @@ class Lists:
         )
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._embeddings)
 
     @property
     def dimension(self) -> int:
@@ -202,34 +227,23 @@ class Lists:
         return self._found / self._there if self._there else math.nan
 
     def append(self, embedding: FloatArray) -> None:
-        self.replace(self._count, embedding)
-        self._count += 1
+        self._embeddings.append(embedding)
+        self._change(len(self) - 1)
 
     def replace(self, row: int, embedding: FloatArray) -> None:
-        self._waiting[row] = embedding
-        if len(self._waiting) >= _WAITING:
-            self._sort_in()
+        self._embeddings.known[row] = embedding
+        self._change(row)
 
     def remove(self, row: int) -> None:
-        last = self._count - 1
-        if row != last:
-            self._waiting[row] = self.rows([last])[0]
-        self._waiting.pop(last, None)
-        self._gone.add(last)
-        self._count = last
+        self._embeddings.remove(row)
+        self._changed |= {row, len(self)}
 
     def rows(self, rows: Sequence[int]) -> FloatArray:
-        if self._waiting.keys().isdisjoint(rows):
-            return self._index.reconstruct_batch(np.asarray(rows, np.int64))
-        found = np.empty((len(rows), self.dimension), np.float32)
-        for place, row in enumerate(rows):
-            waiting = self._waiting.get(row)
-            found[place] = self._index.reconstruct(row) if waiting is None else waiting
-        return found
+        return self._embeddings.known[np.asarray(rows, np.int64)].astype(np.float32)
 
     def search(self, queries: FloatArray, nearest: int, floor: float) -> tuple[FloatArray, Rows]:
         self._sort_in()
-        similarities, rows = self._index.search(queries, nearest)
+        similarities, rows = self._search(queries, nearest)
         self._asked += len(queries)
         if self._asked >= _CHECKED:
             self._asked = 0
@@ -238,21 +252,39 @@ class Lists:
             self._found += _hits(wanted, rows[:1])
         return similarities, rows
 
+    def _change(self, row: int) -> None:
+        self._changed.add(row)
+        if len(self._changed) >= _WAITING:
+            self._sort_in()
+
     def _sort_in(self) -> None:
-        if not self._waiting and not self._gone:
+        if not self._changed:
             return
-        stale = np.array([*self._waiting, *self._gone], np.int64)
+        stale = np.array(sorted(self._changed), np.int64)
         self._index.remove_ids(faiss.IDSelectorArray(stale))
-        if self._waiting:
-            rows = np.fromiter(self._waiting, np.int64, len(self._waiting))
-            self._index.add_with_ids(np.array(list(self._waiting.values()), np.float32), rows)
-        self._waiting, self._gone = {}, set()
+        if len(stale := stale[stale < len(self)]):
+            bytes_ = np.rint(127 * self._embeddings.known[stale].astype(np.float32))
+            self._index.add_with_ids(bytes_, stale)
+        self._changed.clear()
+
+    def _search(
+        self, queries: FloatArray, nearest: int, probes: int | None = None
+    ) -> tuple[FloatArray, Rows]:
+        """As `search`; where nothing more was found the row is -1, and the similarity -inf."""
+        asked = faiss.SearchParametersIVF()
+        asked.nprobe = probes or self._probes
+        _, rows = self._index.search(queries, nearest + _SPARE, params=asked)
+        known = self._embeddings.known
+        alike = [
+            known[near].astype(np.float32) @ own for near, own in zip(rows, queries, strict=True)
+        ]
+        similarities = np.where(rows >= 0, np.stack(alike), np.float32(-np.inf))
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :nearest]
+        return np.take_along_axis(similarities, order, 1), np.take_along_axis(rows, order, 1)
 
     def _wanted(self, queries: FloatArray, floor: float) -> list[Rows]:
         """The nearest rows at or above the floor, by a look into all lists."""
-        everywhere = faiss.SearchParametersIVF()
-        everywhere.nprobe = len(self._centres)
-        similarities, rows = self._index.search(queries, _NEAREST, params=everywhere)
+        similarities, rows = self._search(queries, _NEAREST, len(self._centres))
         return [own[alike >= floor] for own, alike in zip(rows, similarities, strict=True)]
 
     def _choose_probes(self, trials: FloatArray, floor: float) -> None:
@@ -261,8 +293,7 @@ class Lists:
         wanted = self._wanted(trials, floor)
         others = sum(map(len, wanted)) - len(trials)
         while True:
-            self._index.nprobe = self._probes
-            _, rows = self._index.search(trials, _NEAREST)
+            _, rows = self._search(trials, _NEAREST)
             found = _hits(wanted, rows) - len(trials)
             if found >= RECALL * others or self._probes == len(self._centres):
                 return

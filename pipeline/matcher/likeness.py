@@ -68,11 +68,15 @@ class Likeness:
 
     def prepare(self, tracklets: Iterable[Tracklet]) -> None:
         """For comparison, when their embeddings have changed."""
-        whitening = self._gallery.whitening
+        those, embeddings = [], []
         for tracklet in tracklets:
             if tracklet.embedding is not None:
-                own = whitening.apply(tracklet.embedding[None], [tracklet.key.camera])
-                tracklet.whitened = own[0]
+                those.append(tracklet)
+                embeddings.append(tracklet.embedding)
+        cameras = [tracklet.key.camera for tracklet in those]
+        whitened = self._gallery.whitening.apply(np.array(embeddings, np.float32), cameras)
+        for tracklet, own in zip(those, whitened, strict=True):
+            tracklet.whitened = own
 
     def learn(
         self,
@@ -91,16 +95,16 @@ class Likeness:
         new = sorted(set(grown) - set(begun), key=lambda t: t.order)
         if self._fixed or not new:
             return
-        crowding = self._crowding([*begun, *new], known)
         everywhere = self.recommended is None
         before: defaultdict[str, list[Tracklet]] = defaultdict(list)
         for tracklet in begun:
             before["" if everywhere else tracklet.key.camera].append(tracklet)
+        pairs = []
         for tracklet in new:
             others = before["" if everywhere else tracklet.key.camera]
-            for other in others:
-                self._learn_pair(tracklet, other, topology, crowding)
+            pairs += [(tracklet, o) for o in others if self._certain(tracklet, o, topology)]
             others.append(tracklet)
+        self._learn_pairs(pairs, known)
 
     def learn_anew(
         self,
@@ -126,12 +130,14 @@ class Likeness:
         self._new_whitening = self._changed = True
         self._begin_anew(known)
         telling = sorted((t for t in known if t.telling), key=lambda t: t.order)
-        crowding = self._crowding(telling, known)
+        pairs = []
         for place, tracklet in enumerate(telling):
             for other in telling[place + 1 :]:
                 if other.visit.start > tracklet.visit.end:
                     break
-                self._learn_pair(tracklet, other, topology, crowding)
+                if self._certain(tracklet, other, topology):
+                    pairs.append((tracklet, other))
+        self._learn_pairs(pairs, known)
 
     def forget(self, known: Collection[Tracklet]) -> None:
         """What was learned may show somebody who was forgotten; the store has dropped it too."""
@@ -168,30 +174,40 @@ class Likeness:
         people, owners = np.unique(names, return_inverse=True)
         owner = {t.key: number for t, number in zip(around, owners.tolist(), strict=True)}
         ours, theirs = (
-            np.array([t.whitened for t in some], np.float64) for some in (tracklets, around)
+            np.array([t.whitened for t in some], np.float32) for some in (tracklets, around)
         )
         own = np.array([owner[t.key] for t in tracklets])
         here = replace(self.lookalikes, people=len(people))
-        above = here.crowding(nearest_others(ours @ theirs.T, own, owners)) - here.usual
+        above = (
+            here.crowding(nearest_others((ours @ theirs.T).astype(np.float64), own, owners))
+            - here.usual
+        )
         crowding = above + self.lookalikes.usual
         return dict(zip((t.key for t in tracklets), crowding.tolist(), strict=True))
 
-    def _learn_pair(
-        self,
-        one: Tracklet,
-        other: Tracklet,
-        topology: Topology,
-        crowding: Mapping[TrackletKey, float],
-    ) -> None:
+    def _certain(self, one: Tracklet, other: Tracklet, topology: Topology) -> bool:
+        """Whether the two are two people, and can be compared."""
         # Two views may overlap though nobody said so, and two boxes be on one person.
-        certain = self.recommended is None or beside(one.visit, other.visit)
-        certain &= not one.said_with(other) and other.key not in self._links.group(one.key)
-        if certain and standing(one.visit, other.visit, topology) is Standing.IMPOSSIBLE:
-            if one.whitened is None or other.whitened is None:
-                return
+        if self.recommended is not None and not beside(one.visit, other.visit):
+            return False
+        if one.said_with(other) or other.key in self._links.group(one.key):
+            return False
+        if standing(one.visit, other.visit, topology) is not Standing.IMPOSSIBLE:
+            return False
+        return one.whitened is not None and other.whitened is not None
+
+    def _learn_pairs(
+        self, pairs: Sequence[tuple[Tracklet, Tracklet]], known: Iterable[Tracklet]
+    ) -> None:
+        if not pairs:
+            return
+        crowding = self._crowding(list({t.key: t for pair in pairs for t in pair}.values()), known)
+        for one, other in pairs:
+            assert one.whitened is not None
+            assert other.whitened is not None
             alike = float(one.whitened @ other.whitened)
             if self.lookalikes is not None:
                 around = (crowding[one.key] + crowding[other.key]) / 2
                 alike = float(self.lookalikes.effective(alike, around))
             self._calibration.learn(alike)
-            self._changed = True
+        self._changed = True

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.matcher.clocks import LONGEST
 from pipeline.matcher.index import Rows
@@ -19,6 +20,8 @@ from pipeline.matcher.scoring import MARGIN, Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import FloatArray
+
+BoolVector = npt.NDArray[np.bool_]
 
 _REACH = 3600.0  # seconds back to a visit before
 _TOGETHER = 1.0  # seconds in view at once
@@ -98,14 +101,13 @@ def _learn_way(topology: Topology, known: _Known, row: int, thresholds: Threshol
     before = known.by_end[gaps[known.by_end] >= -CLOCK_TOLERANCE]
     # The last visit of each identity before this one.
     last = dict(zip(known.identities[before].tolist(), before.tolist(), strict=True))
-    for identity, place in last.items():
-        other, gap = known.tracklets[place], float(gaps[place])
-        if gap > _REACH or not _another_visit(other, tracklet, topology):
-            continue
-        if identity != known.identities[row]:
-            topology.ways.learn(other.key.camera, tracklet.key.camera, gap, own=False)
-        elif _certain(tracklet, thresholds):
-            topology.ways.learn(other.key.camera, tracklet.key.camera, gap, own=True)
+    those = np.fromiter(last.values(), np.int64, len(last))
+    those = those[(gaps[those] <= _REACH) & _another_visit(known, row, gaps, topology)[those]]
+    for place, gap in zip(those.tolist(), gaps[those].tolist(), strict=True):
+        own = bool(known.identities[place] == known.identities[row])
+        if not own or _certain(tracklet, thresholds):
+            origin = known.tracklets[place].key.camera
+            topology.ways.learn(origin, tracklet.key.camera, gap, own=own)
 
 
 def _learn_doors(topology: Topology, known: _Known, row: int) -> None:
@@ -168,11 +170,16 @@ def _learn_clocks(topology: Topology, known: _Known, row: int, alike: Rows) -> N
         topology.clocks.learn_way(*pair, gap)
 
 
-def _another_visit(before: Tracklet, after: Tracklet, topology: Topology) -> bool:
-    """Whether one left and came, rather than was lost and found again, or stood in two views."""
-    if before.key.camera == after.key.camera:
-        return after.visit.start - before.visit.end > CONTINUATION_SECONDS
-    return topology.exclusive(before.key.camera, after.key.camera)
+def _another_visit(known: _Known, row: int, gaps: FloatArray, topology: Topology) -> BoolVector:
+    """(n,) whether one left and this one came, rather than was lost and found again, or stood in
+    two views.
+    """
+    camera = known.tracklets[row].key.camera
+    another = np.empty(len(gaps), np.bool_)
+    for origin, rows in known.cameras.items():
+        here = gaps[rows] > CONTINUATION_SECONDS
+        another[rows] = here if origin == camera else topology.exclusive(origin, camera)
+    return another
 
 
 def _certain(tracklet: Tracklet, thresholds: Thresholds) -> bool:

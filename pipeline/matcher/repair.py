@@ -183,8 +183,8 @@ class _Grouping:
         np.fill_diagonal(between, -np.inf)
         weights: Vector = self._sizes.copy()
         groups: Labels = np.arange(len(self._sizes), dtype=np.int64)
+        gain: Matrix = between - self._needed(weights[:, None], weights[None])
         while len(between):
-            gain: Matrix = between - self._needed(weights[:, None], weights[None])
             a, b = divmod(int(gain.argmax()), len(gain))
             if gain[a, b] < 0:
                 break
@@ -194,6 +194,8 @@ class _Grouping:
             between[b], between[:, b] = -np.inf, -np.inf
             between[a, a] = -np.inf
             weights[a] += weights[b]
+            gain[a] = gain[:, a] = between[a] - self._needed(weights[a, None], weights)
+            gain[b] = gain[:, b] = -np.inf
             groups[groups == groups[b]] = groups[a]
         return groups
 

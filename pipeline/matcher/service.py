@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
-import faiss
 import psutil
 import redis
 import structlog
@@ -48,6 +47,7 @@ from pipeline.matcher.metrics import ACTIVE, DECIDE_SECONDS, Meter, kind_of
 from pipeline.matcher.milvus import Milvus
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.spans import BatchSpans
+from pipeline.matcher.threads import keep_to_one_thread
 from pipeline.matcher.topology import Topology
 from pipeline.store import Batch, Store
 from pipeline.store.connection import TROUBLE, StoreAwayError, cause
@@ -81,7 +81,7 @@ def run_matcher(
             cannot be used; or the encoder is not that of the store.
     """
     ACTIVE.set(0)
-    faiss.omp_set_num_threads(1)  # the cores belong to the workers
+    keep_to_one_thread()
     client = connect(site, name="camtrail-matcher")
     keys = Keys(site.site)
     with ExitStack() as stack:

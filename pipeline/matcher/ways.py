@@ -25,7 +25,7 @@ BINS = 48  # of the time between, four to a doubling of 1 + seconds: the last be
 _MEMORY = 400  # visits that followed on one of a camera, after which old ones begin to count less
 _FORGOTTEN = 8  # times less, what was seen before a camera was moved counts
 _ENOUGH = 6  # followers of a camera from which on something is said of the ways out of it
-_NEIGHBOURS = (0.25, 0.5, 0.25)  # weights of a bin and those beside it
+_MIDDLE, _BESIDE = 0.5, 0.25  # weights of a bin and those beside it
 
 Counts = npt.NDArray[np.int64]
 State = dict[str, Any]
@@ -76,8 +76,10 @@ class Ways:
         ``destination`` the same person (``own``), or another.
         """
         table = self._own if own else self._others
-        counts = table.setdefault(origin, {}).setdefault(destination, np.zeros(BINS, np.int64))
-        counts[place(gap)] += 1
+        ways = table.setdefault(origin, {})
+        if destination not in ways:
+            ways[destination] = np.zeros(BINS, np.int64)
+        ways[destination][place(gap)] += 1
         totals = self._totals.get(origin, (0, 0))
         self._totals[origin] = totals[0] + own, totals[1] + (not own)
         if own and totals[0] + 1 >= _MEMORY:
@@ -154,11 +156,9 @@ def seconds(bin_: float) -> float:
 def _around(counts: Counts | None, where: int) -> float:
     if counts is None:
         return 0.0
-    window = range(where - 1, where + 2)
-    return sum(
-        weight * float(counts[min(max(at, 0), BINS - 1)])
-        for at, weight in zip(window, _NEIGHBOURS, strict=True)
-    )
+    window = max(where - 1, 0), where, min(where + 1, BINS - 1)
+    low, middle, high = (int(counts[at]) for at in window)
+    return _BESIDE * low + _MIDDLE * middle + _BESIDE * high
 
 
 def _percentiles(counts: Counts) -> tuple[float, float, float]:

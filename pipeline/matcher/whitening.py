@@ -47,7 +47,10 @@ class Whitening:
         learned_from: int = 0,
     ) -> None:
         self.learned_from = learned_from
-        self._directions, self._gains = directions, gains
+        # In double precision, so that it does not show, once the products are rounded, how many
+        # embeddings were multiplied together.
+        self._directions = None if directions is None else directions.astype(np.float64)
+        self._gains = None if gains is None else gains.astype(np.float64)
         self._places = {camera: place for place, camera in enumerate(means or {})}
         self._means = np.stack(list(means.values())) if means else None
 
@@ -76,8 +79,9 @@ class Whitening:
     def _shorten(self, embeddings: FloatArray) -> FloatArray:
         assert self._directions is not None
         assert self._gains is not None
-        along = embeddings @ self._directions.T
-        return np.asarray(embeddings - (along * self._gains) @ self._directions)
+        rows = embeddings.astype(np.float64)
+        along = rows @ self._directions.T
+        return np.asarray(rows - (along * self._gains) @ self._directions)
 
     @classmethod
     def learn(cls, views: Iterable[tuple[int, str, FloatArray]], prototypes: int = 0) -> Whitening:
@@ -157,7 +161,7 @@ def _unit(rows: npt.NDArray[np.floating]) -> Matrix:
     return np.asarray(rows / np.maximum(lengths, 1e-9)[:, None], np.float64)
 
 
-def _packed(values: FloatArray) -> str:
+def _packed(values: npt.NDArray[np.floating]) -> str:
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 

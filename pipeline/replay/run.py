@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import faiss
-
 from pipeline.config import Camera, Site
 from pipeline.errors import CamtrailError
 from pipeline.matcher.encoder import EncoderFacts, remember_facts
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.service import make_engine
+from pipeline.matcher.threads import keep_to_one_thread
 from pipeline.records import Envelope, TrackletKey
 from pipeline.replay.file import Header, Recording
 from pipeline.store import Batch, Store, Verdict
@@ -146,7 +145,7 @@ def new_engine(recording: Recording, site: Site) -> Engine:
                 f"{recording.path}: has the camera '{camera}'; the site has only: "
                 + ", ".join(site.cameras)
             )
-    faiss.omp_set_num_threads(1)  # sums in another order would be other sums
+    keep_to_one_thread()
     cameras = {name: camera for name, camera in site.cameras.items() if name in heard}
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'empty.sqlite'}"

@@ -34,6 +34,7 @@ from pipeline.matcher.decision import NEAREST
 from pipeline.matcher.engine import Engine
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.service import Service
+from pipeline.matcher.threads import keep_to_one_thread
 from pipeline.matcher.topology import Topology
 from pipeline.records import (
     Assignment,
@@ -312,7 +313,7 @@ def _engine(site: Site, store: Store, prototypes: int) -> Engine:
     config = Matcher(max_identities=2 * prototypes, max_prototypes=2 * prototypes)  # type: ignore[call-arg]
     thresholds = Thresholds.of(config, ACCEPT, NEW)
     topology = Topology(Declared())
-    faiss.omp_set_num_threads(1)
+    keep_to_one_thread()
     return Engine.restore(
         store.snapshot(), config, thresholds, tuple(site.cameras), topology, FINGERPRINT, True
     )

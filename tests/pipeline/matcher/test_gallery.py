@@ -5,9 +5,11 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.matcher import ready
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.whitening import Whitening
 from pipeline.records import FloatArray, TrackletKey
@@ -150,6 +152,25 @@ def test_what_it_keeps_ready_is_what_it_would_make_anew(
             )
         [one], [other] = gallery.search(query, 32, -1.0), anew.search(query, 32, -1.0)
         assert set(one.identities) == set(other.identities)
+
+
+def test_more_than_it_keeps_ready_are_compared_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plenty, few = Gallery(per_camera=4), Gallery(per_camera=4)
+    for gallery in (plenty, few):
+        gallery.whitening = whitening(1)
+        for track in range(60):
+            gallery.put(track // 2, key(track), vector(track), 1.0)
+    queries = np.stack([vector(100 + n) for n in range(20)])
+    found = plenty.search(queries, 8, -1.0)
+    monkeypatch.setattr(ready, "MOST", 10)
+    assert few.search(queries, 8, -1.0) == found
+    for identity in range(30):
+        few.prepare(range(30))
+        np.testing.assert_array_equal(
+            few.similarity(identity, queries), plenty.similarity(identity, queries)
+        )
 
 
 def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:

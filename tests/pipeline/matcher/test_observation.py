@@ -13,9 +13,13 @@ from pipeline.config import Matcher
 from pipeline.config import Topology as Declared
 from pipeline.matcher.calibration import centred
 from pipeline.matcher.engine import Engine
-from pipeline.matcher.scoring import Thresholds
+from pipeline.matcher.observation import observe
+from pipeline.matcher.presence import CLOCK_TOLERANCE, Visit, gap_between
+from pipeline.matcher.scoring import MARGIN, Thresholds
 from pipeline.matcher.topology import Topology
-from pipeline.records import Envelope, TrackletKey
+from pipeline.matcher.tracklets import Tracklet
+from pipeline.matcher.ways import Ways
+from pipeline.records import Assignment, Decision, Envelope, TrackletKey
 from pipeline.store import Batch, Store
 from tests.pipeline.matcher.synthetic import Script, Walk, engine, people, run_id
 
@@ -62,6 +66,57 @@ def test_the_way_that_people_take_is_learned() -> None:
     usual, early = (topology.support("a", "b", gap) for gap in (12.0, 6.0))
     assert usual.seen > 2 * usual.expected
     assert early.seen < early.expected
+
+
+def passers_by(rng: np.random.Generator, count: int = 60) -> list[Tracklet]:
+    """Decided tracklets anywhere at any time within five minutes; some go on."""
+    found = []
+    for track in range(count):
+        key = TrackletKey("abc"[rng.integers(3)], "R", track)
+        start = float(rng.uniform(0, 300))
+        visit = Visit(
+            key, start, start + float(rng.uniform(0.5, 20)), ended=bool(rng.random() < 0.9)
+        )
+        similarity, runner_up = rng.uniform(0.4, 1, 2).tolist()
+        assignment = Assignment(
+            key,
+            int(rng.integers(12)),
+            Decision.MATCHED,
+            similarity,
+            min(similarity, runner_up),
+            start,
+        )
+        found.append(Tracklet(visit, crops=5, assignment=assignment))
+    return sorted(found, key=lambda t: t.order)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ways_are_learned_from_everybodys_last_visit(seed: int) -> None:
+    tracklets = passers_by(np.random.default_rng(seed))
+    thresholds = Thresholds(0.6, 0.5, 4.0)
+    topology = Topology(Declared(overlap=[("a", "c")]))
+    topology.clocks.ahead["b"] = 1.25
+    naive = Ways()
+    for own in tracklets:
+        last: dict[int, Tracklet] = {}
+        for other in sorted(tracklets, key=lambda t: t.visit.end - 1.25 * (t.key.camera == "b")):
+            if gap_between(other.visit, own.visit, topology) >= -CLOCK_TOLERANCE:
+                assert other.assignment is not None
+                last[other.assignment.identity] = other
+        for identity, other in last.items():
+            gap = gap_between(other.visit, own.visit, topology)
+            origin, camera = other.key.camera, own.key.camera
+            said = own.assignment
+            assert said is not None
+            if {origin, camera} == {"a", "c"} or (origin == camera and gap <= 2.5):
+                continue
+            if identity != said.identity:
+                naive.learn(origin, camera, gap, own=False)
+            elif said.similarity >= 0.6 and said.similarity - said.runner_up >= MARGIN:
+                naive.learn(origin, camera, gap, own=True)
+    observe(topology, tracklets, tracklets, thresholds)
+    assert topology.ways.state == naive.state
+    assert naive.state["own"]
 
 
 def two_views(seed: int = 3) -> list[Envelope]:

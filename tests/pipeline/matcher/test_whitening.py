@@ -55,6 +55,15 @@ def test_it_is_what_the_whole_covariance_matrix_gives() -> None:
     np.testing.assert_allclose(found, by_the_book(views), atol=1e-5)
 
 
+def test_many_at_once_are_what_each_is_alone() -> None:
+    """A restart compares what it finds in other company, and must decide the same."""
+    views = Staff(40, seed=6).views()
+    whitening = Whitening.learn(views)
+    rows, cameras = np.array([view for *_, view in views]), [camera for _, camera, _ in views]
+    alone = [whitening.apply(row[None], [c])[0] for row, c in zip(rows, cameras, strict=True)]
+    np.testing.assert_array_equal(whitening.apply(rows, cameras), alone)
+
+
 def test_people_in_uniform_are_told_apart_in_other_cameras() -> None:
     staff = Staff(20, seed=2)
     whitening = Whitening.learn(staff.views())
