@@ -13,7 +13,7 @@ from pipeline.matcher import index as index_module
 from pipeline.matcher.index import Exact, Index, Lists
 from pipeline.records import FloatArray
 
-D = 48
+D = 64  # as wide as FAISS takes at once
 FLOOR = 0.6
 
 
