@@ -7,59 +7,16 @@ unlike everybody become new identities, one by one, each at once a candidate for
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
-import numpy as np
-
 from pipeline.matcher.assignment import assign
-from pipeline.matcher.gallery import Found, Gallery
-from pipeline.matcher.lookalikes import NEAREST as NEAREST_OTHERS
-from pipeline.matcher.lookalikes import Lookalikes
-from pipeline.matcher.presence import (
-    CONTINUATION_SECONDS,
-    HANDOVER_SECONDS,
-    Standing,
-    Timeline,
-    standing,
-)
-from pipeline.matcher.scoring import (
-    CONTINUATION_BONUS,
-    MARGIN,
-    MOST_FOR,
-    Thresholds,
-    confidence,
-    terms,
-)
-from pipeline.matcher.topology import Topology
+from pipeline.matcher.options import Known, Option, Options
+from pipeline.matcher.presence import Standing, standing
+from pipeline.matcher.scoring import MARGIN, Thresholds, confidence
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey
-
-NEAREST = 32  # prototypes that are looked at first
-MOST = 512  # prototypes that are looked at where too many of the nearest are impossible
-ENOUGH = 4  # possible identities to choose from
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An identity that a tracklet may have, or may have soon (``WAIT``)."""
-
-    identity: int
-    standing: Standing
-    terms: Mapping[str, float]
-    score: float
-
-    @property
-    def similarity(self) -> float:
-        return self.terms["similarity"]
-
-    def beats(self, runner_up: Option | None, thresholds: Thresholds) -> bool:
-        """Whether it is good enough, and clearly better than the next."""
-        lead = self.score - (runner_up.score if runner_up else -math.inf)
-        return self.score >= thresholds.accept and lead >= MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,129 +55,11 @@ class Choice:
         return doubt if doubt > 0 else None
 
 
-class Site(Protocol):
+class Site(Known, Protocol):
     """What decisions are taken on, and who carries them out."""
-
-    @property
-    def gallery(self) -> Gallery: ...
-    @property
-    def timelines(self) -> Mapping[int, Timeline]: ...
-    @property
-    def topology(self) -> Topology: ...
-    @property
-    def thresholds(self) -> Thresholds: ...
-    @property
-    def lookalikes(self) -> Lookalikes | None: ...
-
-    def forbids(self, key: TrackletKey, identity: int) -> bool:
-        """Whether a person said that a tracklet is not this identity."""
 
     def settle(self, choice: Choice) -> int:
         """Carries a decision out; gives the identity."""
-
-    def last_seen(self) -> Mapping[str, Sequence[tuple[float, int]]]:
-        """For each camera when it lately saw which identity last."""
-
-
-class Options:
-    """The options of some tracklets, kept up to date while others are settled.
-
-    Each tracklet gets the identities most like it, until `ENOUGH` of them are possible, and those
-    whose track just broke off in its camera.
-    """
-
-    def __init__(self, site: Site, ready: Sequence[Tracklet]) -> None:
-        self._site = site
-        self._floor = site.thresholds.new - (MOST_FOR if site.topology.has_transit else 0)
-        self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
-        self._row = {t.key: row for row, t in enumerate(ready)}
-        self._embeddings = np.array([t.whitened for t in ready], np.float32)
-        found = site.gallery.search(self._embeddings, NEAREST, self._floor)
-        # Of the most alike, one more than the crowd around somebody is made of: it may be the own.
-        self._around = {
-            t.key: list(islice(near.nearest.items(), NEAREST_OTHERS + 1))
-            for t, near in zip(ready, found, strict=True)
-        }
-        self._rate_broken_off(ready)
-        left = self._rate_found(ready, found)
-        rows = [self._row[t.key] for t in left]
-        self._rate_found(left, site.gallery.search(self._embeddings[rows], MOST, self._floor))
-
-    def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
-        return self._of[tracklet.key]
-
-    def refresh(self, identity: int, rest: Sequence[Tracklet]) -> set[TrackletKey]:
-        """Asks anew how the rest stands to an identity that has changed.
-
-        Returns:
-            Those for whom it is an option.
-        """
-        touched: set[TrackletKey] = set()
-        similarities = self._site.gallery.similarity(identity, self._embeddings).tolist()
-        for tracklet in rest:
-            similarity = similarities[self._row[tracklet.key]]
-            known = self._of[tracklet.key].pop(identity, None)
-            if known is not None or similarity >= self._floor:
-                self._rate(tracklet, identity, similarity)
-            if identity in self._of[tracklet.key]:
-                touched.add(tracklet.key)
-        return touched
-
-    def _rate_found(self, ready: Sequence[Tracklet], found: Sequence[Found]) -> list[Tracklet]:
-        """Rates the identities that each found; gives those for whom farther ones might matter."""
-        left = []
-        self._site.gallery.prepare({i for near in found for i in near.identities[:ENOUGH]})
-        for tracklet, near in zip(ready, found, strict=True):
-            if not self._rate_all(tracklet, near.identities) and near.more:
-                left.append(tracklet)
-        return left
-
-    def _rate_broken_off(self, ready: Sequence[Tracklet]) -> None:
-        """Rates those whom the camera saw last just before: the track may go on."""
-        last_seen = self._site.last_seen()
-        floor = self._floor - CONTINUATION_BONUS
-        for tracklet in ready:
-            start = tracklet.visit.start
-            recent = {
-                identity
-                for end, identity in last_seen.get(tracklet.key.camera, ())
-                if start - CONTINUATION_SECONDS <= end <= start + HANDOVER_SECONDS
-            }
-            for identity in sorted(recent):
-                similarity = self._similarity(tracklet, identity)
-                if similarity >= floor:
-                    self._rate(tracklet, identity, similarity)
-
-    def _rate_all(self, tracklet: Tracklet, identities: Iterable[int]) -> bool:
-        """Rates identities, the most alike first, until enough are possible; whether they were."""
-        own = self._of[tracklet.key]
-        for identity in identities:
-            if identity not in own:
-                self._rate(tracklet, identity, self._similarity(tracklet, identity))
-            if sum(o.standing is Standing.POSSIBLE for o in own.values()) >= ENOUGH:
-                return True
-        return False
-
-    def _similarity(self, tracklet: Tracklet, identity: int) -> float:
-        row = self._row[tracklet.key]
-        return float(self._site.gallery.similarity(identity, self._embeddings[row : row + 1])[0])
-
-    def _rate(self, tracklet: Tracklet, identity: int, similarity: float) -> None:
-        fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
-        if fit.standing is Standing.IMPOSSIBLE or self._site.forbids(tracklet.key, identity):
-            return
-        parts = terms(similarity, self._lost(tracklet, identity, similarity), fit)
-        score = round(sum(parts.values()), 5)
-        if score >= self._site.thresholds.new:
-            self._of[tracklet.key][identity] = Option(identity, fit.standing, parts, score)
-
-    def _lost(self, tracklet: Tracklet, identity: int, similarity: float) -> float:
-        """By how much less a similarity says, since others look alike: 0 or below."""
-        lookalikes = self._site.lookalikes
-        if lookalikes is None:
-            return 0.0
-        others = [alike for other, alike in self._around[tracklet.key] if other != identity]
-        return float(lookalikes.effective(similarity, lookalikes.crowding(others))) - similarity
 
 
 def decide(site: Site, ready: Sequence[Tracklet], now: float) -> None:

@@ -61,9 +61,7 @@ class Gallery:
         self._rows: dict[TrackletKey, int] = {}
         self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
         self._whitening = Whitening()
-        # Whitened, of those asked for lately: each prototype, and all of an identity.
         self._ready = Ready()
-        self._own: dict[int, FloatArray] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -80,7 +78,6 @@ class Gallery:
     def whitening(self, whitening: Whitening) -> None:
         self._whitening = whitening
         self._ready.clear()
-        self._own.clear()
 
     @property
     def dimension(self) -> int | None:
@@ -133,7 +130,6 @@ class Gallery:
             row = self._rows[key]
             self._index.replace(row, embedding)
             self._ready.drop(key)
-            self._own.pop(self._owners[row], None)
             self._weights[row] = quality
             return None
         self._append(identity, key, embedding, quality)
@@ -163,7 +159,6 @@ class Gallery:
         self._disown(row, key)
         self._owners[row] = identity
         self._by_identity[identity].append(key)
-        self._own.pop(identity, None)
 
     def make_room(self, identities: Iterable[int] | None = None) -> list[TrackletKey]:
         """Brings identities (None: all) that were put together, or kept under another bound, down
@@ -205,26 +200,32 @@ class Gallery:
             found.append(Found([i for i, a in best.items() if a >= floor], more, best))
         return found
 
-    def prepare(self, identities: Iterable[int]) -> None:
-        """Those whose `similarity` is asked for next: together it is quicker than one by one."""
-        if self.whitening.known:
-            self._whiten([key for identity in identities for key in self._by_identity[identity]])
-
-    def similarity(self, identity: int, queries: FloatArray) -> FloatArray:
-        """How alike an identity is to each query (n, D): (n,), -1 if it has no prototype."""
-        keys = self._by_identity.get(identity)
-        if not keys:
-            return np.full(len(queries), -1.0, np.float32)
-        own = self._own.get(identity)
-        if own is None:
-            own = self._whitened(keys)
-            if self._whitening.known:
-                self._own[identity] = own
-        if len(keys) == 1:
-            return np.asarray(queries @ own[0])
-        products = queries @ own.T
+    def similarities(self, queries: FloatArray, identities: Sequence[int]) -> FloatArray:
+        """How alike each query (n, D) is to the identity (n,) at its place: (n,), -1 if that has no
+        prototype.
+        """
+        held = {identity: self._by_identity.get(identity, []) for identity in identities}
+        own = self._whitened([key for keys in held.values() for key in keys])
+        ends = np.cumsum([len(keys) for keys in held.values()])
+        ranges = dict(zip(held, zip(ends, map(len, held.values()), strict=True), strict=True))
+        result = np.full(len(queries), -1.0, np.float32)
+        counts = np.array([ranges[identity][1] for identity in identities], np.int64)
+        most = int(counts.max(initial=0))
+        if not most:
+            return result
+        # Each identity's prototypes side by side, as many as one has at most.
+        firsts = np.array([ranges[identity][0] for identity in identities], np.int64) - counts
+        columns = np.arange(most)
+        there = columns < counts[:, None]
+        rows = np.where(there, firsts[:, None] + columns, 0)
+        products = np.einsum("nkd,nd->nk", own[rows], queries)
+        products[~there] = -np.inf
         products.sort(axis=1)
-        return np.asarray(_BEST_SHARE * products[:, -1] + (1 - _BEST_SHARE) * products[:, -2])
+        best = products[:, -1]
+        second = products[:, -2] if most > 1 else best
+        mixed = _BEST_SHARE * best + (1 - _BEST_SHARE) * np.where(counts > 1, second, best)
+        result[counts > 0] = np.where(counts > 1, mixed, best)[counts > 0]
+        return result
 
     def prototypes(self, identity: int) -> dict[TrackletKey, FloatArray]:
         """Those of an identity (D,), by tracklet."""
@@ -254,7 +255,6 @@ class Gallery:
         new = [key for key in keys if key not in self._ready]
         if not self._ready.has_room(len(new)):
             self._ready.clear()
-            self._own.clear()
             new = list(keys)
         if new:
             own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
@@ -271,7 +271,6 @@ class Gallery:
         self._owners.append(identity)
         self._weights.append(quality)
         self._by_identity[identity].append(key)
-        self._own.pop(identity, None)
         self._index.append(embedding)
 
     def _trials(self, rows: Sequence[int]) -> FloatArray:
@@ -282,7 +281,6 @@ class Gallery:
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]
         keys.remove(key)
-        self._own.pop(self._owners[row], None)
         if not keys:
             del self._by_identity[self._owners[row]]
 

@@ -296,7 +296,7 @@ class Lists:
             found = _hits(wanted, rows) - len(trials)
             if found >= RECALL * others or self._probes == len(self._centres):
                 return
-            self._probes = min(len(self._centres), self._probes + max(1, self._probes // 4))
+            self._probes = min(len(self._centres), self._probes + max(1, self._probes // 8))
 
 
 def _bytes(embeddings: npt.NDArray[np.floating]) -> FloatArray:

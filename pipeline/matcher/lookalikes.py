@@ -11,7 +11,9 @@ share by which the two have come closer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import NormalDist
 
 import numpy as np
@@ -42,6 +44,26 @@ def nearest_others(
     best = np.maximum.reduceat(similarity[:, order], begins, axis=1)
     best[np.arange(len(own)), own] = -np.inf
     return np.asarray(-np.sort(-best, axis=1))
+
+
+class Crowd:
+    """The people most like each of n, by their number: of each similarities, the nearest first."""
+
+    def __init__(self, around: Sequence[Mapping[int, float]]) -> None:
+        few = NEAREST + 1  # one of them may be the own
+        self._numbers = np.full((len(around), few), -1, np.int64)
+        self._alike = np.full((len(around), few), -np.inf)
+        for row, near in enumerate(around):
+            for place, (number, alike) in enumerate(islice(near.items(), few)):
+                self._numbers[row, place], self._alike[row, place] = number, alike
+
+    def others(self, rows: npt.NDArray[np.int64], own: Sequence[int]) -> Floats:
+        """How alike others than ``own`` are to these rows (m, `NEAREST`), the nearest first, and
+        -inf where no more are known.
+        """
+        same = self._numbers[rows] == np.asarray(own, np.int64)[:, None]
+        alike = np.where(same, -np.inf, self._alike[rows])
+        return np.asarray(-np.sort(-alike, axis=1)[:, :NEAREST])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ from pipeline.matcher.presence import (
     Visit,
     compatible,
 )
-from pipeline.matcher.scoring import Thresholds, support
+from pipeline.matcher.scoring import Thresholds, support, support_by_way
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
+from pipeline.matcher.ways import bins
 from pipeline.records import FloatArray, TrackletKey
 
 REPAIR_SECONDS = 10.0  # of event time from one repair to the next
@@ -332,16 +333,19 @@ def _relations(parties: Sequence[Sequence[Visit]], topology: Topology) -> tuple[
     at_once = by_time & ~_one_after_the_other(visits, topology)
     rows, columns = np.nonzero(near & at_once)
     apart[owners[rows], owners[columns]] = True
-    asked = near & (owners[:, None] != owners) & ~at_once
-    if not topology.ways.known:
-        asked &= ~by_time  # nothing speaks for them either
-    rows, columns = np.nonzero(np.tril(asked, -1))
+    asked = np.tril(near & (owners[:, None] != owners) & ~at_once, -1)
+    rows, columns = np.nonzero(asked & ~by_time)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         a, b, i, j = visits[row], visits[column], owners[row], owners[column]
         if not compatible(a, b, topology):
             apart[i, j] = apart[j, i] = True
         elif not apart[i, j]:
             backing[i, j] = backing[j, i] = max(backing[i, j], support(a, b, topology))
+    if topology.ways.known:  # else nothing speaks for the others
+        rows, columns = np.nonzero(asked & by_time)
+        backed = _by_ways(visits, rows, columns, topology)
+        np.maximum.at(backing, (owners[rows], owners[columns]), backed)
+        np.maximum.at(backing, (owners[columns], owners[rows]), backed)
     np.fill_diagonal(apart, False)
     return apart, backing
 
@@ -370,6 +374,26 @@ def _by_time_alone(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
         for a in names.tolist()
     ]
     return np.asarray(np.array(unrelated, np.bool_)[cameras[:, None], cameras])
+
+
+def _by_ways(visits: Sequence[Visit], rows: Labels, columns: Labels, topology: Topology) -> Vector:
+    """What `support` gives of pairs (n,) of which only the ways that were learned can speak: it is
+    the same for all who took as long, in bins, between two cameras.
+    """
+    starts, ends, _ = _times(visits, topology)
+    names, cameras = np.unique([visit.camera for visit in visits], return_inverse=True)
+    turned = (starts[rows] > starts[columns]) | (
+        (starts[rows] == starts[columns]) & (ends[rows] > ends[columns])
+    )
+    first, second = np.where(turned, columns, rows), np.where(turned, rows, columns)
+    gaps = starts[second] - ends[first]
+    ways = np.stack([cameras[first], cameras[second], bins(gaps)])
+    kinds, one, kind = np.unique(ways, axis=1, return_index=True, return_inverse=True)
+    said = [
+        support_by_way(topology.support(names[a], names[b], gap))
+        for a, b, gap in zip(*kinds[:2].tolist(), gaps[one].tolist(), strict=True)
+    ]
+    return np.array(said, np.float64)[kind]
 
 
 def _one_after_the_other(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import Matcher
-from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit, Visit, follow
+from pipeline.matcher.presence import CONTINUATION_SECONDS, Fit, Standing, Visit, follow
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.ways import Support
 
@@ -111,10 +111,19 @@ def support(a: Visit, b: Visit, topology: Topology) -> float:
     """
     fit = follow(a, b, topology)
     if fit.window is not None or fit.support.expected > 0:
-        return TRANSIT_SUPPORT * max(0.0, _transit(fit) / TRANSIT_BONUS)
+        return _by_time(fit)
     if math.isnan(fit.offset):
         return 0.0
     return CONTINUATION_BONUS / TRANSIT_BONUS * _continuation(fit)
+
+
+def support_by_way(learned: Support) -> float:
+    """`support` where nothing but what was learned of a way can speak."""
+    return _by_time(Fit(Standing.POSSIBLE, support=learned)) if learned.expected > 0 else 0.0
+
+
+def _by_time(fit: Fit) -> float:
+    return TRANSIT_SUPPORT * max(0.0, _transit(fit) / TRANSIT_BONUS)
 
 
 def _continuation(fit: Fit) -> float:

@@ -148,6 +148,12 @@ def place(gap: float) -> int:
     return min(int(4 * math.log2(1 + max(gap, 0.0))), BINS - 1)
 
 
+def bins(gaps: npt.NDArray[np.float64]) -> Counts:
+    """`place` of many."""
+    found = 4 * np.log2(1 + np.maximum(gaps, 0.0))
+    return np.asarray(np.minimum(found.astype(np.int64), BINS - 1))
+
+
 def seconds(bin_: float) -> float:
     """The time at which a bin begins."""
     return float(2 ** (bin_ / 4) - 1)

@@ -30,8 +30,8 @@ import psutil
 from pipeline.bus import EmbeddedServer, Keys, Lease, Publisher, connect
 from pipeline.config import Camera, Matcher, Site
 from pipeline.config import Topology as Declared
-from pipeline.matcher.decision import NEAREST
 from pipeline.matcher.engine import Engine
+from pipeline.matcher.options import NEAREST
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.service import Service
 from pipeline.matcher.threads import keep_to_one_thread

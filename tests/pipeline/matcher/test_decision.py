@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matcher.decision import Choice, Option
+from pipeline.matcher.decision import Choice
+from pipeline.matcher.options import Option
 from pipeline.matcher.presence import Standing, Visit
 from pipeline.matcher.scoring import (
     CERTAIN,

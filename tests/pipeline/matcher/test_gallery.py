@@ -66,7 +66,9 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
     for owner, values in similarities.items():
         best = sorted(values)[-2:]
         expected = 0.75 * best[-1] + 0.25 * best[0]
-        np.testing.assert_allclose(gallery.similarity(owner, query[None]), [expected], atol=1e-5)
+        np.testing.assert_allclose(
+            gallery.similarities(query[None], [owner]), [expected], atol=1e-5
+        )
 
 
 def test_the_floor_and_the_count_bound_the_search() -> None:
@@ -83,7 +85,7 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
 def test_nobody_is_found_in_an_empty_gallery() -> None:
     gallery = Gallery(4)
     assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
-    assert gallery.similarity(1, vector(1)[None]).tolist() == [-1.0]
+    assert gallery.similarities(vector(1)[None], [1]).tolist() == [-1.0]
     gallery.put(1, key(1), vector(1), 1.0)
     gallery.remove(key(1))
     assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
@@ -148,7 +150,7 @@ def test_what_it_keeps_ready_is_what_it_would_make_anew(
         anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())
         for own in range(6):
             np.testing.assert_allclose(
-                gallery.similarity(own, query), anew.similarity(own, query), atol=1e-6
+                gallery.similarities(query, [own]), anew.similarities(query, [own]), atol=1e-6
             )
         [one], [other] = gallery.search(query, 32, -1.0), anew.search(query, 32, -1.0)
         assert set(one.identities) == set(other.identities)
@@ -167,9 +169,9 @@ def test_more_than_it_keeps_ready_are_compared_all_the_same(
     monkeypatch.setattr(ready, "MOST", 10)
     assert few.search(queries, 8, -1.0) == found
     for identity in range(30):
-        few.prepare(range(30))
+        asked = [(identity + n) % 30 for n in range(20)]
         np.testing.assert_array_equal(
-            few.similarity(identity, queries), plenty.similarity(identity, queries)
+            few.similarities(queries, asked), plenty.similarities(queries, asked)
         )
 
 
@@ -180,7 +182,7 @@ def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
     tracemalloc.start()
     try:
         for identity in range(500):
-            gallery.similarity(identity, vector(1)[None])
+            gallery.similarities(vector(1)[None], [identity])
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
