@@ -58,3 +58,9 @@ def main() -> None:
     except CamtrailError as error:
         print(f"camtrail: {error}", file=sys.stderr)
         sys.exit(2)
+    except ImportError as error:
+        if "cannot open shared object file" not in str(error):
+            raise
+        packages = "apt-get install libgl1 libglib2.0-0"
+        print(f"camtrail: a library of the system is missing: {error}; {packages}", file=sys.stderr)
+        sys.exit(2)

@@ -92,6 +92,16 @@ def test_commands_that_read_a_store_say_that_there_is_none(tmp_path: Path, comma
     assert not (tmp_path / "data").exists()  # asking makes nothing
 
 
+def test_a_library_that_debian_lacks_is_named(tmp_path: Path) -> None:
+    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})\n")
+    found = camtrail("simulate", "--out", tmp_path / "film", PYTHONPATH=str(tmp_path))
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr
+    assert "libGL.so.1" in found.stderr
+    assert "apt-get install libgl1" in found.stderr
+
+
 def test_worker_names_the_cameras_that_there_are(tmp_path: Path) -> None:
     result = camtrail("worker", write_site(tmp_path), "--camera", "gaet")
     assert result.returncode == 2
