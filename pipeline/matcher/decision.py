@@ -144,8 +144,7 @@ def _settle_matches(
             changed.add(site.settle(choice))
             settled.add(choice.tracklet.key)
     left = [t for t in rest if t.key not in settled]
-    for identity in sorted(changed):
-        options.refresh(identity, left)
+    options.refresh(changed, left)
     return settled
 
 
@@ -162,7 +161,7 @@ def _settle_new(
         identity = site.settle(choice)
         settled.add(choice.tracklet.key)
         left.remove(choice.tracklet)
-        touched |= options.refresh(identity, left)
+        touched |= options.refresh([identity], left)
     return settled
 
 

@@ -200,32 +200,34 @@ class Gallery:
             found.append(Found([i for i, a in best.items() if a >= floor], more, best))
         return found
 
-    def similarities(self, queries: FloatArray, identities: Sequence[int]) -> FloatArray:
-        """How alike each query (n, D) is to the identity (n,) at its place: (n,), -1 if that has no
-        prototype.
+    def similarities(
+        self, queries: FloatArray, asking: Sequence[int], identities: Sequence[int]
+    ) -> FloatArray:
+        """How alike pairs of a query and an identity are: (n,), -1 if that has no prototype.
+
+        Args:
+            queries: (q, D).
+            asking: (n,) the row of each pair's query.
+            identities: (n,) its identity.
         """
         held = {identity: self._by_identity.get(identity, []) for identity in identities}
         own = self._whitened([key for keys in held.values() for key in keys])
-        ends = np.cumsum([len(keys) for keys in held.values()])
-        ranges = dict(zip(held, zip(ends, map(len, held.values()), strict=True), strict=True))
-        result = np.full(len(queries), -1.0, np.float32)
-        counts = np.array([ranges[identity][1] for identity in identities], np.int64)
-        most = int(counts.max(initial=0))
-        if not most:
-            return result
+        if not len(own):
+            return np.full(len(asking), -1.0, np.float32)
+        # In double precision it does not show, once rounded, what else was multiplied.
+        products = queries.astype(np.float64) @ own.T.astype(np.float64)
+        sizes = [len(keys) for keys in held.values()]
+        firsts = dict(zip(held, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
+        counts = np.array([len(held[identity]) for identity in identities])
         # Each identity's prototypes side by side, as many as one has at most.
-        firsts = np.array([ranges[identity][0] for identity in identities], np.int64) - counts
-        columns = np.arange(most)
+        columns = np.arange(max(sizes))
+        places = np.array([firsts[identity] for identity in identities])[:, None] + columns
         there = columns < counts[:, None]
-        rows = np.where(there, firsts[:, None] + columns, 0)
-        products = np.einsum("nkd,nd->nk", own[rows], queries)
-        products[~there] = -np.inf
-        products.sort(axis=1)
-        best = products[:, -1]
-        second = products[:, -2] if most > 1 else best
-        mixed = _BEST_SHARE * best + (1 - _BEST_SHARE) * np.where(counts > 1, second, best)
-        result[counts > 0] = np.where(counts > 1, mixed, best)[counts > 0]
-        return result
+        alike = products[np.asarray(asking)[:, None], np.where(there, places, 0)]
+        alike = np.sort(np.where(there, alike, -1.0), axis=1)
+        best = alike[:, -1]
+        second = np.where(counts > 1, alike[:, -2:][:, 0], best)
+        return np.asarray(_BEST_SHARE * best + (1 - _BEST_SHARE) * second, np.float32)
 
     def prototypes(self, identity: int) -> dict[TrackletKey, FloatArray]:
         """Those of an identity (D,), by tracklet."""

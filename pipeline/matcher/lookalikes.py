@@ -57,7 +57,7 @@ class Crowd:
             for place, (number, alike) in enumerate(islice(near.items(), few)):
                 self._numbers[row, place], self._alike[row, place] = number, alike
 
-    def others(self, rows: npt.NDArray[np.int64], own: Sequence[int]) -> Floats:
+    def others(self, rows: Sequence[int], own: Sequence[int]) -> Floats:
         """How alike others than ``own`` are to these rows (m, `NEAREST`), the nearest first, and
         -inf where no more are known.
         """

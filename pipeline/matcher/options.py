@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.matcher.gallery import Found, Gallery
 from pipeline.matcher.lookalikes import Crowd, Lookalikes
@@ -94,22 +93,22 @@ class Options:
     def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
         return self._of[tracklet.key]
 
-    def refresh(self, identity: int, rest: Sequence[Tracklet]) -> set[TrackletKey]:
-        """Asks anew how the rest stands to an identity that has changed.
+    def refresh(self, changed: Collection[int], rest: Sequence[Tracklet]) -> set[TrackletKey]:
+        """Asks anew how the rest stands to identities that have changed.
 
         Returns:
-            Those for whom it is an option.
+            Those for whom one of them is an option.
         """
-        if not rest:
+        pairs = [(tracklet, identity) for identity in sorted(changed) for tracklet in rest]
+        if not pairs:
             return set()
-        pairs = [(tracklet, identity) for tracklet in rest]
         similarities = self._similarities(pairs)
         alike = similarities >= self._floor
-        for place, tracklet in enumerate(rest):
+        for place, (tracklet, identity) in enumerate(pairs):
             alike[place] |= self._of[tracklet.key].pop(identity, None) is not None
         places = np.flatnonzero(alike)
         self._rate([pairs[place] for place in places.tolist()], similarities[places])
-        return {tracklet.key for tracklet in rest if identity in self._of[tracklet.key]}
+        return {t.key for t in rest if not self._of[t.key].keys().isdisjoint(changed)}
 
     def _rate_found(self, ready: Sequence[Tracklet], found: Sequence[Found]) -> list[Tracklet]:
         """Rates the identities that each found, the most alike first, until enough are possible;
@@ -150,12 +149,13 @@ class Options:
     def _possible(self, tracklet: Tracklet) -> int:
         return sum(o.standing is Standing.POSSIBLE for o in self._of[tracklet.key].values())
 
-    def _rows(self, pairs: Iterable[Pair]) -> npt.NDArray[np.int64]:
-        return np.array([self._row[tracklet.key] for tracklet, _ in pairs], np.int64)
+    def _rows(self, pairs: Iterable[Pair]) -> list[int]:
+        return [self._row[tracklet.key] for tracklet, _ in pairs]
 
     def _similarities(self, pairs: Sequence[Pair]) -> FloatArray:
-        queries = self._embeddings[self._rows(pairs)]
-        return self._site.gallery.similarities(queries, [identity for _, identity in pairs])
+        identities = [identity for _, identity in pairs]
+        gallery = self._site.gallery
+        return gallery.similarities(self._embeddings, self._rows(pairs), identities)
 
     def _rate(self, pairs: Sequence[Pair], similarities: FloatArray) -> None:
         """Makes options of pairs that are possible and score enough."""

@@ -67,7 +67,7 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
         best = sorted(values)[-2:]
         expected = 0.75 * best[-1] + 0.25 * best[0]
         np.testing.assert_allclose(
-            gallery.similarities(query[None], [owner]), [expected], atol=1e-5
+            gallery.similarities(query[None], [0], [owner]), [expected], atol=1e-5
         )
 
 
@@ -85,7 +85,7 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
 def test_nobody_is_found_in_an_empty_gallery() -> None:
     gallery = Gallery(4)
     assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
-    assert gallery.similarities(vector(1)[None], [1]).tolist() == [-1.0]
+    assert gallery.similarities(vector(1)[None], [0], [1]).tolist() == [-1.0]
     gallery.put(1, key(1), vector(1), 1.0)
     gallery.remove(key(1))
     assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
@@ -150,7 +150,9 @@ def test_what_it_keeps_ready_is_what_it_would_make_anew(
         anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())
         for own in range(6):
             np.testing.assert_allclose(
-                gallery.similarities(query, [own]), anew.similarities(query, [own]), atol=1e-6
+                gallery.similarities(query, [0], [own]),
+                anew.similarities(query, [0], [own]),
+                atol=1e-6,
             )
         [one], [other] = gallery.search(query, 32, -1.0), anew.search(query, 32, -1.0)
         assert set(one.identities) == set(other.identities)
@@ -165,13 +167,14 @@ def test_more_than_it_keeps_ready_are_compared_all_the_same(
         for track in range(60):
             gallery.put(track // 2, key(track), vector(track), 1.0)
     queries = np.stack([vector(100 + n) for n in range(20)])
-    found = plenty.search(queries, 8, -1.0)
+    nearest = plenty.search(queries, 8, -1.0)
     monkeypatch.setattr(ready, "MOST", 10)
-    assert few.search(queries, 8, -1.0) == found
+    assert few.search(queries, 8, -1.0) == nearest
     for identity in range(30):
         asked = [(identity + n) % 30 for n in range(20)]
         np.testing.assert_array_equal(
-            few.similarities(queries, asked), plenty.similarities(queries, asked)
+            few.similarities(queries, range(20), asked),
+            plenty.similarities(queries, range(20), asked),
         )
 
 
@@ -182,7 +185,7 @@ def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
     tracemalloc.start()
     try:
         for identity in range(500):
-            gallery.similarities(vector(1)[None], [identity])
+            gallery.similarities(vector(1)[None], [0], [identity])
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
