@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matcher.lookalikes import NEAREST, Lookalikes
+from pipeline.matcher.lookalikes import NEAREST, Crowd, Lookalikes
 from pipeline.matcher.repair import weighed
 from pipeline.matcher.scoring import Thresholds
 from tests.pipeline.matcher.test_repair import recent
@@ -96,3 +96,15 @@ def test_repair_weighs_similarities_by_the_people_around_both() -> None:
             expected = lookalikes.effective(who.similarity[i, j], crowding)
             assert found.similarity[i, j] == pytest.approx(float(expected))
     assert weighed(who, None) is who
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(1, 9), st.floats(-1, 1), max_size=9), min_size=1),
+    st.integers(1, 9),
+)
+def test_a_crowd_is_of_others(around: list[dict[int, float]], own: int) -> None:
+    nearest = [dict(sorted(near.items(), key=lambda item: -item[1])) for near in around]
+    found = Crowd(nearest).others(range(len(nearest)), [own] * len(nearest))
+    for row, near in zip(found.tolist(), nearest, strict=True):
+        naive = [alike for number, alike in near.items() if number != own][:NEAREST]
+        assert row == naive + [-math.inf] * (NEAREST - len(naive))
