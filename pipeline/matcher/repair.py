@@ -359,8 +359,9 @@ def _near(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
 
 
 def _by_time_alone(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
-    """Where two cameras see neither the same ground nor have a declared way between them: whether
-    a pair can be together is then only whether one has ended before the other begins.
+    """Where whether a pair can be together is only whether one has ended before the other begins:
+    where two cameras see neither the same ground nor have a declared way between them, and in one
+    camera where a track cannot have gone on.
     """
     names, cameras = np.unique([visit.camera for visit in visits], return_inverse=True)
     unrelated = [
@@ -373,7 +374,11 @@ def _by_time_alone(visits: Sequence[Visit], topology: Topology) -> BoolMatrix:
         ]
         for a in names.tolist()
     ]
-    return np.asarray(np.array(unrelated, np.bool_)[cameras[:, None], cameras])
+    starts, ends, _ = _times(visits, topology)
+    later = starts[:, None] - ends > CONTINUATION_SECONDS
+    same = cameras[:, None] == cameras
+    apart = np.array(unrelated, np.bool_)[cameras[:, None], cameras]
+    return np.asarray(apart | (same & (later | later.T)))
 
 
 def _by_ways(visits: Sequence[Visit], rows: Labels, columns: Labels, topology: Topology) -> Vector:

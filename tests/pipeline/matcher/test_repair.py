@@ -226,6 +226,7 @@ def test_relations_are_those_of_each_pair_of_visits(seed: int, learned: bool) ->
     topology = Topology(Declared(overlap=(("a", "b"),), transit=(way,)))
     for _ in range(20 if learned else 0):
         topology.ways.learn("d", "e", 2.0, own=True)
+        topology.ways.learn("d", "d", 30.0, own=True)
     parties, track = [], 0
     for _ in range(30):
         party = []
