@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from reid_models import InputSpec, build
 from reid_models.generators import Decoder, Discriminator, StructureEncoder
 from reid_models.networks.dgnet import DGNet
+from train.bench.peak import Peak
 from train.bench.training import made_up, timed
 from train.generation.teacher import Teacher
 from train.loop.accelerator import make_accelerator
@@ -29,7 +30,6 @@ from train.precision import Precision
 _STEPS, _ROUNDS = 5, 3
 _STEPS_CPU = 1  # at full size one takes about half a minute
 _RUN = 100_000  # steps, of the published training
-_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Step:
         milliseconds: of a step of the loop, all its losses and the teacher included.
         bare_milliseconds: of the bare networks, one after the other.
         ratio: of the two.
-        memory: of the step, GiB at its peak on the GPU; None on a CPU.
-        bare_memory: of the bare networks.
+        memory: of the step, GiB at its peak, of the GPU or without one of this process; None where
+            the system does not say.
+        bare_memory: of the bare networks. Those of the step stay in memory meanwhile, and the bare
+            ones during the step.
         hours: of 100,000 steps.
     """
 
@@ -92,7 +94,7 @@ def _measure(settings: DGNetSettings, precision: Precision) -> Step:
         method = DGNetMethod(chosen, samples, 0, "", teacher)
         loop = Loop(method, chosen, 0, Path(folder), {}, accelerator)
         bare = _Bare(settings, classes, batch, accelerator)
-        ours, theirs = _Timer(accelerator), _Timer(accelerator)
+        ours, theirs = _Timer(accelerator.device), _Timer(accelerator.device)
         for number in range(1, _ROUNDS + 2):
             ours(partial(loop.run_epoch, number), steps)
             theirs(bare.pass_through, 1)
@@ -113,17 +115,16 @@ def _measure(settings: DGNetSettings, precision: Precision) -> Step:
 class _Timer:
     """Times rounds, of which the first does not count, and notes the most memory."""
 
-    def __init__(self, accelerator: Accelerator) -> None:
-        self._has_gpu = accelerator.device.type == "cuda"
+    def __init__(self, device: torch.device) -> None:
+        self._peak = Peak(device)
         self._rounds: list[float] = []
         self.memory: float | None = None
 
     def __call__(self, work: Callable[[], object], steps: int) -> None:
-        if self._has_gpu:
-            torch.cuda.reset_peak_memory_stats()
+        self._peak.begin()
         self._rounds.append(1000 * timed(work) / steps)
-        if self._has_gpu:
-            self.memory = max(self.memory or 0.0, torch.cuda.max_memory_allocated() / _GIB)
+        held = self._peak.gib()
+        self.memory = None if held is None else max(self.memory or 0.0, held)
 
     def milliseconds(self) -> float:
         return statistics.median(self._rounds[1:])

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from train.commands.methods import Preset
-from train.commands.options import Changes, Device, Json, print_values
+from train.commands.options import Changes, Json, print_values
 from train.errors import TrainError
 
 _PARTS = ("all", "dgnet", "unsupervised")
@@ -27,7 +27,9 @@ def bench(
     method: Annotated[str, typer.Option("--method", help="baseline or scr.")] = "baseline",
     settings: Preset = "default",
     changes: Changes = None,
-    device: Device = "auto",
+    device: Annotated[
+        str, typer.Option("--device", help="Of embedding: auto, cpu, cuda or cuda:N.")
+    ] = "auto",
     market_share: Annotated[
         float, typer.Option("--size", help="Of evaluation, as a share of Market-1501.")
     ] = 1.0,
@@ -84,7 +86,8 @@ def _bench_dgnet(settings: str, changes: list[str], as_json: bool) -> None:
         "A training step of DG-Net",
         [asdict(step) for step in measure_steps(chosen)],
         "bare: one forward and backward pass of each network on as many images as in the step, "
-        "one after the other. hours: 100,000 steps. Memory: GiB at its peak, of a GPU only.",
+        "one after the other. hours: of 100,000 steps. Memory: at its peak, of the GPU or without "
+        "one of the process.",
         as_json,
     )
 
@@ -110,16 +113,24 @@ def _bench_unsupervised(settings: str, changes: list[str], steps: int, as_json: 
 
 
 def _print_steps(title: str, steps: list[dict[str, Any]], note: str, as_json: bool) -> None:
+    """A row a figure, a column a step: a terminal is narrow."""
     if as_json:
         print_values({"steps": steps}, as_json)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_header=False)
     for name in steps[0]:
-        table.add_column(name)
-    for step in steps:
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in step.values()))
+        unit = ", GiB" if name.endswith("memory") else ""
+        table.add_row(name.replace("_", " ") + unit, *(_figure(step[name]) for step in steps))
     Console().print(table)
     Console().print(note, highlight=False)
+
+
+def _figure(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    return str(value)
 
 
 def _print(measured: dict[str, Any]) -> None:

@@ -29,7 +29,8 @@ class Loader:
 
     Args:
         source: of all processes' batches.
-        workers: processes that read and change images; 0 is this one.
+        workers: processes that read and change images; 0 is this one. No more are started than
+            processors that this process may use.
         device: where batches go.
         process: number of this process.
         processes: how many there are.
@@ -40,6 +41,7 @@ class Loader:
     ) -> None:
         self.source = source
         self._device = device
+        workers = min(workers, len(os.sched_getaffinity(0)))
         watched, self._alive = multiprocessing.Pipe(duplex=False)  # closed when this process ends
         self._loader: DataLoader[tuple[Tensor, int, int]] = DataLoader(
             _Numbered(source.images),

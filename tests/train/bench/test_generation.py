@@ -33,7 +33,18 @@ def test_a_step_against_its_networks(
         assert step["ratio"] == pytest.approx(step["milliseconds"] / step["bare_milliseconds"])
         assert step["ratio"] > 0.5  # the bare networks are a lower bound but for noise
         assert step["hours"] == pytest.approx(step["milliseconds"] / 36)
-        assert step["memory"] is None or step["memory"] > 0
+        assert all(step[held] is None or step[held] > 0 for held in ("memory", "bare_memory"))
+
+
+def test_a_table_that_cuts_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generation, "_ROUNDS", 1)
+    changes = [part for change in SMALL for part in ("--set", change)]
+    assert bench(monkeypatch, "dgnet", *changes) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert all(name in shown for name in ("bf16", "fp32", "milliseconds", "bare memory, GiB"))
 
 
 def test_parts_that_are_not_there(

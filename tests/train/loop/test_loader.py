@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from tests.train.loop.toy import InOrder, Points
 from train.data import Sample
@@ -37,3 +40,22 @@ def test_a_batch_holds_what_its_indices_say() -> None:
 def test_a_batch_that_cannot_be_shared() -> None:
     with pytest.raises(TrainError, match="8 images cannot be shared equally by 3 processes"):
         list(Loader(source(8, 8), 0, CPU, 0, 3))
+
+
+class Readers(Dataset[tuple[Tensor, int]]):
+    """Each image is the process that read it."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.full((1, 2, 2), float(os.getpid())), 0
+
+
+def test_no_more_readers_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    made = source(16, 2)
+    readers = {
+        pid
+        for batch in Loader(Source(made.samples, Readers(), made.draws), 8, CPU, 0, 1)
+        for pid in batch.images[:, 0, 0, 0].tolist()
+    }
+    assert len(readers) == 1
+    assert readers != {float(os.getpid())}
