@@ -54,7 +54,7 @@ def run(out: Path, most: int, options: BenchOptions, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        _print(steps, Console())
+        show(steps, Console())
         print(f"The same as a picture: {out / PICTURE}")
 
 
@@ -83,8 +83,15 @@ def _words(step: Step) -> str:
     return f"{named(step.cameras)}: {step.fps:.1f} frames a second each; {fate}"
 
 
-def _print(steps: Sequence[Step], console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD, title="Live cameras on this machine", title_justify="left")
+def show(steps: Sequence[Step], console: Console) -> None:
+    """The table; nothing of it is cut in a terminal of 80 columns."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Live cameras on this machine",
+        title_justify="left",
+        collapse_padding=True,
+        pad_edge=False,
+    )
     columns = ("cameras", "frames/s", "in all", "delay", "90 %", "identity", "IDF1", "")
     for name in columns:
         table.add_column(name, justify="right" if name else "left", no_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pipeline.bench.broadcast import Broadcast
-from pipeline.bench.command import numbers, run
+from pipeline.bench.command import numbers, run, show
 from pipeline.bench.decisions import Decisions
 from pipeline.bench.frames import in_frames
 from pipeline.bench.picture import draw
@@ -139,6 +141,16 @@ def test_the_picture_shows_each_step_and_loads_nothing() -> None:
     assert all(0 <= height <= 160 for height in heights)
     assert heights[0] < heights[1]  # more frames are higher
     assert [c["class"] for c in page.circles[:3]] == ["good", "late", "late"]
+
+
+def test_the_table_fits_a_narrow_terminal() -> None:
+    many = replace(STEP, cameras=24, fps=7.5, total_fps=180.0, delay=12.3, delay_p90=45.6)
+    console = Console(file=io.StringIO(), width=80)
+    show([STEP, many], console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "7.5 of 10" in shown
+    assert "45.60 s" in shown
+    assert "too slow" in shown
 
 
 def test_a_run_that_ends_by_itself_is_told(tmp_path: Path) -> None:
