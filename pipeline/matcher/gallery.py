@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from pipeline.matcher.growing import GrowingRows
 from pipeline.matcher.index import Exact, Index, Lists, Rows
-from pipeline.matcher.ready import Ready
-from pipeline.matcher.whitening import Whitening
+from pipeline.matcher.whitening import Asked, Whitening
 from pipeline.records import FloatArray, TrackletKey
 
 GROWN = 4  # times as many prototypes as the lists were made of: then they are made anew
@@ -24,6 +25,7 @@ GROWN = 4  # times as many prototypes as the lists were made of: then they are m
 _LAST = 8  # that the index found: where one of them is alike enough, others may be
 _SLACK = 0.3  # by which the index may hold somebody less alike than the gallery
 
+_NOT_YET = np.full(2, np.nan)  # measured
 _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the next has the rest
 
 
@@ -40,7 +42,7 @@ class Found(NamedTuple):
 class Gallery:
     """Prototypes of identities. One owner thread.
 
-    Queries come as `Whitening.apply` makes them. The index holds the embeddings as they came.
+    Queries come as `Whitening.ask` makes them. The index holds the embeddings as they came.
 
     Args:
         per_camera: how many prototypes an identity has for each camera, at most.
@@ -61,7 +63,7 @@ class Gallery:
         self._rows: dict[TrackletKey, int] = {}
         self._by_identity: defaultdict[int, list[TrackletKey]] = defaultdict(list)
         self._whitening = Whitening()
-        self._ready = Ready()
+        self._measured = GrowingRows(np.float64)  # see `Whitening.measure`; NaN: not yet
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,7 +79,7 @@ class Gallery:
     @whitening.setter
     def whitening(self, whitening: Whitening) -> None:
         self._whitening = whitening
-        self._ready.clear()
+        self._measured.known[:] = np.nan
 
     @property
     def dimension(self) -> int | None:
@@ -116,6 +118,7 @@ class Gallery:
         order = [self._rows[key] for key in sorted(self._rows)]
         lists = Lists.learn(self._index, order, self._floor(floor), self._trials)
         self._index, self._most = lists, GROWN * len(self)
+        self._measured.known[:] = np.nan  # the lists hold half precision
         return lists.state
 
     def put(
@@ -129,7 +132,7 @@ class Gallery:
         if key in self._rows:
             row = self._rows[key]
             self._index.replace(row, embedding)
-            self._ready.drop(key)
+            self._measured.known[row] = np.nan
             self._weights[row] = quality
             return None
         self._append(identity, key, embedding, quality)
@@ -141,7 +144,6 @@ class Gallery:
         if row is None:
             return
         self._disown(row, key)
-        self._ready.drop(key)
         last = len(self._keys) - 1
         if row != last:
             self._keys[row], self._owners[row] = self._keys[last], self._owners[last]
@@ -150,6 +152,7 @@ class Gallery:
         for column in (self._keys, self._owners, self._weights):
             column.pop()
         self._index.remove(row)
+        self._measured.remove(row)
 
     def give(self, key: TrackletKey, identity: int) -> None:
         """Makes the tracklet's prototype, if it is one, that of another identity."""
@@ -177,17 +180,19 @@ class Gallery:
         for key in list(self._by_identity.get(identity, ())):
             self.remove(key)
 
-    def search(self, queries: FloatArray, nearest: int, floor: float) -> list[Found]:
-        """The identities of the ``nearest`` prototypes to each of the queries (n, D), as far as
-        their similarity is ``floor`` or more.
+    def search(self, queries: Asked, nearest: int, floor: float) -> list[Found]:
+        """The identities of the ``nearest`` prototypes to each of the queries, as far as their
+        similarity is ``floor`` or more.
+
+        Args:
+            queries: as the gallery's `Whitening.ask` makes them.
         """
         if not self._keys or not len(queries):
-            return [Found([], False, {}) for _ in queries]
+            return [Found([], False, {}) for _ in range(len(queries))]
         most = min(nearest, len(self._keys))
-        asked = self.whitening.ask(queries)
-        similarities, rows = self._index.search(asked, most, self._floor(floor))
-        if self.whitening.known:
-            similarities = self._look_closely(queries, rows)
+        products, rows = self._index.search(queries.unit, most, self._floor(floor))
+        # Where it found less than asked there is -1, for which any row may stand.
+        similarities = self._alike(queries, products, np.maximum(rows, 0))
         last = _LAST if self.whitening.known else 1
         found = []
         for alike, near in zip(similarities, rows, strict=True):
@@ -201,21 +206,22 @@ class Gallery:
         return found
 
     def similarities(
-        self, queries: FloatArray, asking: Sequence[int], identities: Sequence[int]
+        self, queries: Asked, asking: Sequence[int], identities: Sequence[int]
     ) -> FloatArray:
         """How alike pairs of a query and an identity are: (n,), -1 if that has no prototype.
 
         Args:
-            queries: (q, D).
+            queries: as the gallery's `Whitening.ask` makes them.
             asking: (n,) the row of each pair's query.
             identities: (n,) its identity.
         """
         held = {identity: self._by_identity.get(identity, []) for identity in identities}
-        own = self._whitened([key for keys in held.values() for key in keys])
-        if not len(own):
+        rows = [self._rows[key] for keys in held.values() for key in keys]
+        if not rows:
             return np.full(len(asking), -1.0, np.float32)
         # In double precision it does not show, once rounded, what else was multiplied.
-        products = queries.astype(np.float64) @ own.T.astype(np.float64)
+        raw = queries.rows @ self._index.rows(rows).T.astype(np.float64)
+        products = self._alike(queries, raw, np.array(rows))
         sizes = [len(keys) for keys in held.values()]
         firsts = dict(zip(held, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         counts = np.array([len(held[identity]) for identity in identities])
@@ -234,33 +240,24 @@ class Gallery:
         keys = sorted(self._by_identity.get(identity, ()))
         return dict(zip(keys, self._embeddings(keys), strict=True)) if keys else {}
 
-    def _look_closely(self, queries: FloatArray, rows: Rows) -> FloatArray:
-        """The similarities (n, k) of queries (n, D) to the rows that the index found for each."""
-        there, places = np.unique(rows, return_inverse=True)
-        # Where it found less than asked there is -1, for which any row may stand.
-        own = self._whitened([self._keys[max(row, 0)] for row in there.tolist()])
-        alike = [own[near] @ query for near, query in zip(places, queries, strict=True)]
-        return np.where(rows >= 0, np.stack(alike), np.float32(-np.inf))
+    def _alike(
+        self, queries: Asked, products: npt.NDArray[np.floating], rows: Rows
+    ) -> npt.NDArray[np.floating]:
+        """How alike queries are to rows of the index, the same (k,) for all queries or (q, k), by
+        their products (q, k).
+        """
+        if not self._whitening.known:
+            return products
+        known = self._measured.known
+        new = np.unique(rows[np.isnan(known[rows, 0])]).tolist()
+        if new:
+            cameras = [self._keys[row].camera for row in new]
+            known[new] = self._whitening.measure(self._index.rows(new), cameras)
+        return queries.alike(products, np.asarray(known[rows], np.float64))
 
     def _floor(self, similarity: float) -> float:
         """For the index: it knows no cameras, so what it finds is only about as alike."""
         return similarity - _SLACK if self.whitening.known else similarity
-
-    def _whitened(self, keys: Sequence[TrackletKey]) -> FloatArray:
-        """Prototypes (n, D), ready to be compared."""
-        if not (self._whitening.known and keys):
-            return self._embeddings(keys)
-        self._whiten(keys)
-        return self._ready.rows(keys)
-
-    def _whiten(self, keys: Sequence[TrackletKey]) -> None:
-        new = [key for key in keys if key not in self._ready]
-        if not self._ready.has_room(len(new)):
-            self._ready.clear()
-            new = list(keys)
-        if new:
-            own = self._whitening.apply(self._embeddings(new), [key.camera for key in new])
-            self._ready.put(new, own)
 
     def _embeddings(self, keys: Iterable[TrackletKey]) -> FloatArray:
         return self._index.rows([self._rows[key] for key in keys])
@@ -274,11 +271,12 @@ class Gallery:
         self._weights.append(quality)
         self._by_identity[identity].append(key)
         self._index.append(embedding)
+        self._measured.append(_NOT_YET)
 
     def _trials(self, rows: Sequence[int]) -> FloatArray:
         """What tracklets like these prototypes would ask the index for."""
         cameras = [self._keys[row].camera for row in rows]
-        return self.whitening.ask(self.whitening.apply(self._index.rows(rows), cameras))
+        return self.whitening.ask(self.whitening.apply(self._index.rows(rows), cameras)).unit
 
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]

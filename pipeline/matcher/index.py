@@ -17,6 +17,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.matcher.growing import GrowingRows
 from pipeline.records import FloatArray
 
 Rows = npt.NDArray[np.int64]
@@ -68,41 +69,11 @@ class Index(Protocol):
         """Share of what it should have found that it did; NaN where nothing was measured yet."""
 
 
-class _Matrix:
-    """Rows (D,) of which the last may go, and to which more come without copying all each time."""
-
-    def __init__(self, kind: type[np.floating]) -> None:
-        self._rows: npt.NDArray[np.floating] = np.empty((0, 0), kind)
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def known(self) -> npt.NDArray[np.floating]:
-        """All of them (n, D)."""
-        return self._rows[: self._count]
-
-    def append(self, row: FloatArray) -> None:
-        full = len(self._rows)
-        if self._count == full:
-            larger = np.empty((max(1024, full + full // 2), len(row)), self._rows.dtype)
-            larger[:full] = self._rows if full else 0.0
-            self._rows = larger
-        self._rows[self._count] = row
-        self._count += 1
-
-    def remove(self, row: int) -> None:
-        """The last one takes its place."""
-        self._count -= 1
-        self._rows[row] = self._rows[self._count]
-
-
 class Exact:
     """Compares with every one."""
 
     def __init__(self) -> None:
-        self._embeddings = _Matrix(np.float32)
+        self._embeddings = GrowingRows(np.float32)
 
     def __len__(self) -> int:
         return len(self._embeddings)
@@ -161,7 +132,7 @@ class Lists:
         )
         self._index.is_trained = True  # there is nothing to learn
         self._index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]
-        self._embeddings = _Matrix(np.float16)
+        self._embeddings = GrowingRows(np.float16)
         self._changed: set[int] = set()  # rows that are not in their lists as they are now
         self._asked = 0
         self._found = self._there = 0  # of what was checked

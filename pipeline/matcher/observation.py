@@ -33,18 +33,19 @@ class _Known:
     Attributes:
         tracklets: in the order of the rows of all else.
         places: row of each tracklet, by key.
-        identities, starts, ends, middles: (n,); the middles by one clock.
+        identities, starts, ends, middles: (n,); the middles by one clock; identities counted from
+            0 on.
         has_ended: (n,), whether it left.
         by_end: (n,) rows in the order of their ends, by one clock.
         rows: (m,) of those that can be compared.
         whitened: (m, D), theirs.
-        cameras: their rows (k,) by camera.
+        cameras: rows (k,) by camera.
     """
 
     def __init__(self, tracklets: Sequence[Tracklet], topology: Topology) -> None:
         self.tracklets = tracklets
         self.places = {t.key: row for row, t in enumerate(tracklets)}
-        self.identities = np.array([_identity(t) for t in tracklets])
+        _, self.identities = np.unique([_identity(t) for t in tracklets], return_inverse=True)
         self.starts = np.array([t.visit.start for t in tracklets])
         self.ends = np.array([t.visit.end for t in tracklets])
         self.has_ended = np.array([t.visit.ended for t in tracklets])
@@ -66,13 +67,19 @@ class _Known:
         """
         return np.asarray(self.starts[row] - self.ends - (self._ahead[row] - self._ahead))
 
-    def similarities(self, row: int) -> tuple[FloatArray, Rows]:
-        """Of those that can be compared with this one, if it can, and where they stand."""
-        if not len(self.rows) or self.rows[np.searchsorted(self.rows, row) % len(self.rows)] != row:
-            return np.empty(0, np.float32), np.empty(0, np.int64)
-        others = self.rows != row
-        own = self.tracklets[row].whitened
-        return self.whitened[others] @ own, self.rows[others]
+    def similarities(self, rows: Sequence[int]) -> dict[int, FloatArray]:
+        """Of each of the rows that can be compared with all that can (m,)."""
+        known = {row: place for place, row in enumerate(self.rows.tolist())}
+        can = [row for row in rows if row in known]
+        own = self.whitened[[known[row] for row in can]]
+        return dict(zip(can, own @ self.whitened.T, strict=True)) if can else {}
+
+    def elsewhere(self, camera: str, topology: Topology) -> BoolVector:
+        """(n,) whether each was where nobody is who is in view of this camera."""
+        apart = np.empty(len(self.tracklets), np.bool_)
+        for origin, rows in self.cameras.items():
+            apart[rows] = origin != camera and topology.exclusive(origin, camera)
+        return apart
 
 
 def observe(
@@ -87,25 +94,37 @@ def observe(
     if not new:
         return
     those = _Known(known, topology)
-    for row in (those.places[tracklet.key] for tracklet in new):
-        similarities, others = those.similarities(row)
-        _learn_way(topology, those, row, thresholds)
+    rows = [those.places[tracklet.key] for tracklet in new]
+    alike = those.similarities(rows)
+    apart = {camera: those.elsewhere(camera, topology) for camera in those.cameras}
+    for row in rows:
+        others = those.rows[those.rows != row] if row in alike else np.empty(0, np.int64)
+        similarities = alike[row][those.rows != row] if row in alike else np.empty(0, np.float32)
+        _learn_way(topology, those, row, thresholds, apart[those.tracklets[row].key.camera])
         _learn_doors(topology, those, row)
         _learn_company(topology, those, row, thresholds, similarities, others)
         _learn_clocks(topology, those, row, others[similarities >= thresholds.accept])
 
 
-def _learn_way(topology: Topology, known: _Known, row: int, thresholds: Thresholds) -> None:
+def _learn_way(
+    topology: Topology, known: _Known, row: int, thresholds: Thresholds, elsewhere: BoolVector
+) -> None:
     """From where this person came, and everybody else who could have."""
     tracklet, gaps = known.tracklets[row], known.gaps(row)
     before = known.by_end[gaps[known.by_end] >= -CLOCK_TOLERANCE]
-    # The last visit of each identity before this one.
-    last = dict(zip(known.identities[before].tolist(), before.tolist(), strict=True))
-    those = np.fromiter(last.values(), np.int64, len(last))
-    those = those[(gaps[those] <= _REACH) & _another_visit(known, row, gaps, topology)[those]]
+    # The last visit of each identity before this one: of several the last is what stays.
+    last = np.full(known.identities.max() + 1, -1)
+    last[known.identities[before]] = before
+    those = last[last >= 0]
+    # One left and this one came, rather than was lost and found again, or stood in two views.
+    lost = np.zeros(len(gaps), np.bool_)
+    lost[known.cameras[tracklet.key.camera]] = True
+    another = np.where(lost, gaps > CONTINUATION_SECONDS, elsewhere)
+    those = those[(gaps[those] <= _REACH) & another[those]]
+    certain = _certain(tracklet, thresholds)
     for place, gap in zip(those.tolist(), gaps[those].tolist(), strict=True):
         own = bool(known.identities[place] == known.identities[row])
-        if not own or _certain(tracklet, thresholds):
+        if not own or certain:
             origin = known.tracklets[place].key.camera
             topology.ways.learn(origin, tracklet.key.camera, gap, own=own)
 
@@ -168,18 +187,6 @@ def _learn_clocks(topology: Topology, known: _Known, row: int, alike: Rows) -> N
             topology.clocks.learn_together(*pair, later / 2)
     elif abs(gap) <= LONGEST:
         topology.clocks.learn_way(*pair, gap)
-
-
-def _another_visit(known: _Known, row: int, gaps: FloatArray, topology: Topology) -> BoolVector:
-    """(n,) whether one left and this one came, rather than was lost and found again, or stood in
-    two views.
-    """
-    camera = known.tracklets[row].key.camera
-    another = np.empty(len(gaps), np.bool_)
-    for origin, rows in known.cameras.items():
-        here = gaps[rows] > CONTINUATION_SECONDS
-        another[rows] = here if origin == camera else topology.exclusive(origin, camera)
-    return another
 
 
 def _certain(tracklet: Tracklet, thresholds: Thresholds) -> bool:

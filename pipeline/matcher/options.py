@@ -82,13 +82,13 @@ class Options:
         self._floor = site.thresholds.new - (MOST_FOR if site.topology.has_transit else 0)
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
         self._row = {t.key: row for row, t in enumerate(ready)}
-        self._embeddings = np.array([t.whitened for t in ready], np.float32)
-        found = site.gallery.search(self._embeddings, NEAREST, self._floor)
+        self._asked = site.gallery.whitening.ask(np.array([t.whitened for t in ready], np.float32))
+        found = site.gallery.search(self._asked, NEAREST, self._floor)
         self._crowd = Crowd([near.nearest for near in found])
         self._rate_broken_off(ready)
         left = self._rate_found(ready, found)
         rows = [self._row[t.key] for t in left]
-        self._rate_found(left, site.gallery.search(self._embeddings[rows], MOST, self._floor))
+        self._rate_found(left, site.gallery.search(self._asked[rows], MOST, self._floor))
 
     def __getitem__(self, tracklet: Tracklet) -> Mapping[int, Option]:
         return self._of[tracklet.key]
@@ -155,7 +155,7 @@ class Options:
     def _similarities(self, pairs: Sequence[Pair]) -> FloatArray:
         identities = [identity for _, identity in pairs]
         gallery = self._site.gallery
-        return gallery.similarities(self._embeddings, self._rows(pairs), identities)
+        return gallery.similarities(self._asked, self._rows(pairs), identities)
 
     def _rate(self, pairs: Sequence[Pair], similarities: FloatArray) -> None:
         """Makes options of pairs that are possible and score enough."""

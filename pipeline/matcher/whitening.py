@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +24,46 @@ from pipeline.records import FloatArray
 Matrix = npt.NDArray[np.float64]
 
 FEWEST = 8  # people, before anything is learned
+_LEAST = 1e-9  # length
 _PRIOR = 5.0  # views as which the mean of all cameras counts in that of one
 _DIRECTIONS = 16  # that are shortened, at most
 _SHRINKAGE = 0.1  # of the whole variance, added to that along each direction ...
 _FEW = 1.0  # ... and so much more where it comes from one person
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Queries, ready to be compared with embeddings as they came; see `Whitening.ask`.
+
+    Attributes:
+        unit: (q, D), normalised; its products with embeddings rank these much as `alike` does.
+        rows: (q, D), the same in double precision.
+        lengths: (q,) that they had before.
+        above: (q, cameras), their products with the means.
+    """
+
+    unit: FloatArray
+    rows: Matrix
+    lengths: Matrix
+    above: Matrix
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def __getitem__(self, rows: Sequence[int]) -> Asked:
+        return Asked(self.unit[rows], self.rows[rows], self.lengths[rows], self.above[rows])
+
+    def alike(self, products: npt.NDArray[np.floating], measured: Matrix) -> Matrix:
+        """The products (q, k) of what `Whitening.apply` makes of queries and embeddings.
+
+        Args:
+            products: (q, k) of the queries with some embeddings as they came.
+            measured: what `Whitening.measure` says of these, (q, k, 2), or (k, 2) if they are the
+                same for all queries.
+        """
+        means = np.broadcast_to(measured[..., 1].astype(np.int64), products.shape)
+        above = np.take_along_axis(self.above, means, axis=1)
+        return np.asarray(self.lengths[:, None] * (products - above) / measured[..., 0])
 
 
 class Whitening:
@@ -67,14 +104,36 @@ class Whitening:
         means = self._means[[self._places.get(name, common) for name in cameras]]
         return _unit(self._shorten(embeddings - means)).astype(np.float32)
 
-    def ask(self, whitened: FloatArray) -> FloatArray:
-        """Normalised (n, D), whose inner products with embeddings as they came rank these much as
-        comparing what `apply` made of both does: what differs are the means of the cameras and the
-        lengths.
+    def ask(self, whitened: FloatArray) -> Asked:
+        """Gets queries (q, D), as `apply` made them, ready for embeddings as they came.
+
+        With A for the map, which is symmetric, and m for the mean of a camera, such an embedding e
+        is as alike to a query q as
+
+            q · A(e - m) / |A(e - m)| = (Aq · e - Aq · m) / |A(e - m)|
         """
-        if self._directions is None:
-            return whitened
-        return _unit(self._shorten(whitened)).astype(np.float32)
+        if self._directions is None or self._means is None:
+            ones, none = np.ones(len(whitened)), np.zeros((len(whitened), 1))
+            return Asked(whitened, whitened.astype(np.float64), ones, none)
+        turned = self._shorten(whitened)
+        rows = _unit(turned)
+        lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))
+        return Asked(rows.astype(np.float32), rows, lengths, rows @ self._means.T)
+
+    def measure(self, embeddings: FloatArray, cameras: Sequence[str]) -> Matrix:
+        """What `Asked.alike` has to know of embeddings (n, D) as they came: (n, 2), the length that
+        `apply` divides them by, and which mean it takes off.
+        """
+        assert self._directions is not None
+        assert self._gains is not None
+        assert self._means is not None
+        common = self._places[""]
+        places = [self._places.get(name, common) for name in cameras]
+        rows = (embeddings - self._means[places]).astype(np.float64)
+        along = rows @ self._directions.T
+        squares = np.einsum("nd,nd->n", rows, rows)
+        squares -= np.square(along) @ (1 - np.square(1 - self._gains))
+        return np.stack([np.sqrt(np.maximum(squares, _LEAST**2)), np.array(places, float)], axis=1)
 
     def _shorten(self, embeddings: FloatArray) -> FloatArray:
         assert self._directions is not None
@@ -158,7 +217,7 @@ def _principal(rows: Matrix) -> tuple[Matrix, Matrix]:
 
 def _unit(rows: npt.NDArray[np.floating]) -> Matrix:
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
-    return np.asarray(rows / np.maximum(lengths, 1e-9)[:, None], np.float64)
+    return np.asarray(rows / np.maximum(lengths, _LEAST)[:, None], np.float64)
 
 
 def _packed(values: npt.NDArray[np.floating]) -> str:

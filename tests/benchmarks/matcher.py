@@ -238,7 +238,7 @@ def _recall(engine: Engine, gallery: FloatArray, queries: FloatArray) -> float:
     queries = whitening.apply(queries, [CAMERAS[0]] * len(queries))
     similarities, rows = faiss.knn(queries, gallery, CHECKED, metric=faiss.METRIC_INNER_PRODUCT)
     there = hit = 0
-    found = engine.gallery.search(queries, CHECKED, NEW)
+    found = engine.gallery.search(engine.gallery.whitening.ask(queries), CHECKED, NEW)
     for own, near, those in zip(similarities, rows, found, strict=True):
         wanted = {int(row) // VIEWS + 1 for row in near[own >= NEW]}
         there += len(wanted)

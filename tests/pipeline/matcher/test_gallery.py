@@ -5,11 +5,9 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.matcher import ready
 from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.whitening import Whitening
 from pipeline.records import FloatArray, TrackletKey
@@ -58,7 +56,7 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
     for owner, embedding in plain.values():
         value = float(np.dot(embedding.astype(np.float64), query.astype(np.float64)))
         similarities.setdefault(owner, []).append(value)
-    ((found, more, _),) = gallery.search(query[None], 1000, -1.0)
+    ((found, more, _),) = gallery.search(gallery.whitening.ask(query[None]), 1000, -1.0)
     assert sorted(found) == sorted(similarities)
     nearest = [max(similarities[i]) for i in found]
     np.testing.assert_allclose(nearest, sorted(nearest, reverse=True), atol=1e-5)
@@ -67,7 +65,9 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
         best = sorted(values)[-2:]
         expected = 0.75 * best[-1] + 0.25 * best[0]
         np.testing.assert_allclose(
-            gallery.similarities(query[None], [0], [owner]), [expected], atol=1e-5
+            gallery.similarities(gallery.whitening.ask(query[None]), [0], [owner]),
+            [expected],
+            atol=1e-5,
         )
 
 
@@ -77,18 +77,24 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
     query = vector(0)
     for n in range(20):
         gallery.put(n, key(n), at_cosine(query, 1 - n / 20, rng), 1.0)
-    assert gallery.search(query[None], 32, 0.775)[0][:2] == ([0, 1, 2, 3, 4], False)
-    assert gallery.search(query[None], 3, 0.775)[0][:2] == ([0, 1, 2], True)
-    assert gallery.search(query[None], 8, 0.775)[0][:2] == ([0, 1, 2, 3, 4], False)
+    assert gallery.search(gallery.whitening.ask(query[None]), 32, 0.775)[0][:2] == (
+        [0, 1, 2, 3, 4],
+        False,
+    )
+    assert gallery.search(gallery.whitening.ask(query[None]), 3, 0.775)[0][:2] == ([0, 1, 2], True)
+    assert gallery.search(gallery.whitening.ask(query[None]), 8, 0.775)[0][:2] == (
+        [0, 1, 2, 3, 4],
+        False,
+    )
 
 
 def test_nobody_is_found_in_an_empty_gallery() -> None:
     gallery = Gallery(4)
-    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
-    assert gallery.similarities(vector(1)[None], [0], [1]).tolist() == [-1.0]
+    assert gallery.search(gallery.whitening.ask(vector(1)[None]), 8, 0.0) == [([], False, {})]
+    assert gallery.similarities(gallery.whitening.ask(vector(1)[None]), [0], [1]).tolist() == [-1.0]
     gallery.put(1, key(1), vector(1), 1.0)
     gallery.remove(key(1))
-    assert gallery.search(vector(1)[None], 8, 0.0) == [([], False, {})]
+    assert gallery.search(gallery.whitening.ask(vector(1)[None]), 8, 0.0) == [([], False, {})]
 
 
 def test_of_the_two_nearest_the_one_of_less_quality_goes() -> None:
@@ -122,7 +128,7 @@ def whitening(seed: int) -> Whitening:
         max_size=40,
     )
 )
-def test_what_it_keeps_ready_is_what_it_would_make_anew(
+def test_what_it_measured_is_what_it_would_measure_anew(
     steps: list[tuple[str, int, int, int]],
 ) -> None:
     gallery = Gallery(per_camera=100)
@@ -150,32 +156,15 @@ def test_what_it_keeps_ready_is_what_it_would_make_anew(
         anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())
         for own in range(6):
             np.testing.assert_allclose(
-                gallery.similarities(query, [0], [own]),
-                anew.similarities(query, [0], [own]),
+                gallery.similarities(gallery.whitening.ask(query), [0], [own]),
+                anew.similarities(anew.whitening.ask(query), [0], [own]),
                 atol=1e-6,
             )
-        [one], [other] = gallery.search(query, 32, -1.0), anew.search(query, 32, -1.0)
-        assert set(one.identities) == set(other.identities)
-
-
-def test_more_than_it_keeps_ready_are_compared_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plenty, few = Gallery(per_camera=4), Gallery(per_camera=4)
-    for gallery in (plenty, few):
-        gallery.whitening = whitening(1)
-        for track in range(60):
-            gallery.put(track // 2, key(track), vector(track), 1.0)
-    queries = np.stack([vector(100 + n) for n in range(20)])
-    nearest = plenty.search(queries, 8, -1.0)
-    monkeypatch.setattr(ready, "MOST", 10)
-    assert few.search(queries, 8, -1.0) == nearest
-    for identity in range(30):
-        asked = [(identity + n) % 30 for n in range(20)]
-        np.testing.assert_array_equal(
-            few.similarities(queries, range(20), asked),
-            plenty.similarities(queries, range(20), asked),
+        [one], [other] = (
+            gallery.search(gallery.whitening.ask(query), 32, -1.0),
+            anew.search(anew.whitening.ask(query), 32, -1.0),
         )
+        assert set(one.identities) == set(other.identities)
 
 
 def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
@@ -185,7 +174,7 @@ def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
     tracemalloc.start()
     try:
         for identity in range(500):
-            gallery.similarities(vector(1)[None], [0], [identity])
+            gallery.similarities(gallery.whitening.ask(vector(1)[None]), [0], [identity])
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -94,9 +94,30 @@ def test_the_prototypes_most_alike_are_those_that_it_asks_for() -> None:
     whitening, stored = Whitening.learn(views), np.array([v for *_, v in views])
     compared = whitening.apply(stored, [c for _, c, _ in views])
     queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
-    nearest = np.argsort(-whitening.ask(queries) @ stored.T, axis=1)[:, :8]
+    nearest = np.argsort(-whitening.ask(queries).unit @ stored.T, axis=1)[:, :8]
     best = np.argmax(queries @ compared.T, axis=1)
     assert np.mean([b in near for b, near in zip(best, nearest, strict=True)]) > 0.95
+
+
+def test_embeddings_as_they_came_are_as_alike_as_whitened() -> None:
+    staff = Staff(30, seed=8, tint=0.2)
+    views = staff.views()
+    whitening, stored = Whitening.learn(views), np.array([v for *_, v in views])
+    cameras = [c for _, c, _ in views]
+    cameras[-3:] = "zzz"  # of a camera that it does not know
+    queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
+    expected = queries.astype(np.float64) @ whitening.apply(stored, cameras).T.astype(np.float64)
+    asked, measured = whitening.ask(queries), whitening.measure(stored, cameras)
+    same = asked.alike(asked.rows @ stored.T.astype(np.float64), measured)
+    np.testing.assert_allclose(same, expected, atol=1e-6)
+    places = np.array([np.roll(np.arange(len(stored)), n)[:9] for n in range(30)])
+    products = np.take_along_axis(asked.unit @ stored.T, places, axis=1)
+    own = asked.alike(products, measured[places])
+    np.testing.assert_allclose(own, np.take_along_axis(expected, places, axis=1), atol=1e-5)
+    few = asked[[3, 4]]
+    np.testing.assert_array_equal(
+        few.alike(products[[3, 4]], measured[places[[3, 4]]]), own[[3, 4]]
+    )
 
 
 def test_a_camera_that_is_new_has_the_mean_of_all() -> None:
@@ -115,7 +136,7 @@ def test_from_few_it_learns_nothing() -> None:
     raw = np.array([v for *_, v in views])
     cameras = [c for _, c, _ in views]
     np.testing.assert_array_equal(few.apply(raw, cameras), raw)
-    np.testing.assert_array_equal(few.ask(raw), raw)
+    np.testing.assert_array_equal(few.ask(raw).unit, raw)
     assert (few.learned_from, enough.learned_from) == (7, 8)
 
 
@@ -126,6 +147,6 @@ def test_it_goes_on_from_its_state_to_the_bit(count: int) -> None:
     again = Whitening.of(whitening.state)
     raw, cameras = np.array([v for *_, v in views]), [c for _, c, _ in views]
     np.testing.assert_array_equal(again.apply(raw, cameras), whitening.apply(raw, cameras))
-    np.testing.assert_array_equal(again.ask(raw), whitening.ask(raw))
+    np.testing.assert_array_equal(again.ask(raw).unit, whitening.ask(raw).unit)
     assert again.learned_from == count
     assert not Whitening.of("").known
