@@ -1,7 +1,8 @@
 """Draws the README's pictures from a folder that `make demo` wrote.
 
 ``python deploy/pictures/draw.py demo`` writes ``journey.jpg``, the way of one person through the
-cameras, and, where Debian's chromium is installed, ``report.jpg``, the top of the demo's page.
+cameras, and, where Debian's chromium is installed, ``report.jpg``, the top of the demo's page, and
+two pages of the viewer: ``trail.jpg``, that person's, and ``review.jpg``.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
-import tempfile
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from playwright.sync_api import Browser, sync_playwright
 
 from pipeline.config import Site, load_site
 from pipeline.output import local_time
@@ -26,7 +30,7 @@ HERE = Path(__file__).parent
 WIDTH = 480  # pixels of each picture of the journey
 BAR = 34
 FOLLOWED, OTHERS = (80, 220, 255), (190, 190, 190)  # BGR
-PAGE = (1200, 1190)
+WINDOWS = {"report": (1200, 1190), "trail": (1280, 1100), "review": (1280, 560)}  # pixels
 
 
 def main() -> None:
@@ -46,8 +50,13 @@ def main() -> None:
         panels = [panel(site, store, visit, person) for visit in longest[:3]]
     height = min(len(picture) for picture in panels)
     save("journey.jpg", np.hstack([picture[:height] for picture in panels]))
-    if browser := shutil.which("chromium"):
-        save("report.jpg", screenshot(browser, options.demo / "report.html"))
+    if chromium := shutil.which("chromium"):
+        with sync_playwright() as started, viewer(options.demo / "site.yaml") as address:
+            browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            screenshot(browser, "report", (options.demo / "report.html").resolve().as_uri())
+            screenshot(browser, "trail", f"{address}/identities/{person}")
+            screenshot(browser, "review", f"{address}/review")
+            browser.close()
 
 
 def panel(site: Site, store: Store, visit: Visit, person: int) -> Image:
@@ -84,13 +93,23 @@ def write(image: Image, text: str, place: tuple[int, int], colour: tuple[int, in
         cv2.putText(image, text, place, cv2.FONT_HERSHEY_DUPLEX, 0.55, shade, thick, cv2.LINE_AA)
 
 
-def screenshot(browser: str, page: Path) -> Image:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "page.png"
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--screenshot={file}"]
-        size = "--window-size={},{}".format(*PAGE)
-        subprocess.run([browser, *options, size, page.resolve().as_uri()], check=True)
-        return np.asarray(cv2.imread(str(file)), np.uint8)
+@contextmanager
+def viewer(site: Path) -> Iterator[str]:
+    """The address of a viewer that runs."""
+    command = [sys.executable, "-m", "pipeline.cli", "viewer", str(site), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip().rstrip("/")
+        process.terminate()
+
+
+def screenshot(browser: Browser, name: str, address: str) -> None:
+    width, height = WINDOWS[name]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(address, wait_until="networkidle")
+    image = np.frombuffer(page.screenshot(), np.uint8)
+    save(f"{name}.jpg", np.asarray(cv2.imdecode(image, cv2.IMREAD_COLOR), np.uint8))
+    page.close()
 
 
 def save(name: str, image: Image) -> None:
