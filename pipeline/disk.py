@@ -1,9 +1,11 @@
-"""What a disk says."""
+"""What a disk says, and where files are written."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+
+from pipeline.errors import CamtrailError
 
 
 def refusal(folder: Path) -> str:
@@ -17,3 +19,14 @@ def refusal(folder: Path) -> str:
     except OSError as error:
         return f"{folder}: {error.strerror or error}"
     return ""
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file or folder is written, to take its place once it is whole.
+
+    Raises:
+        CamtrailError: the path is no name: "/", "." or "..".
+    """
+    if path.name in ("", ".."):
+        raise CamtrailError(f"{path} cannot be replaced; give a new name, as in {path / 'NAME'}")
+    return path.with_name(path.name + ".partial")

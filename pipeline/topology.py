@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import Site
+from pipeline.disk import partial_of
 from pipeline.errors import CamtrailError
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.ways import Way
@@ -178,7 +179,7 @@ def _write_page(path: Path, site: Site, facts: dict[str, Any]) -> None:
             if (doors := [d for d in facts["doors"] if d.camera == name])
         ],
     )
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         partial.write_text(page, encoding="utf-8")
         partial.replace(path)

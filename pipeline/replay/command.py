@@ -18,6 +18,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from pipeline.config import Site, load_site
+from pipeline.disk import partial_of
 from pipeline.errors import CamtrailError
 from pipeline.output import duration, print_json
 from pipeline.people import parse_time
@@ -104,8 +105,9 @@ def _replay_into(recording: Recording, site_file: Path | None, out: Path | None)
     if out is None:
         with progress_bar("Replaying") as progress:
             return replay(recording, settings_of(given, Path()), progress=progress)[0]
-    partial = out.with_name(out.name + ".partial")
-    _check_out(out)
+    partial = partial_of(out)
+    for folder in (out, partial):
+        _check_out(folder)
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)

@@ -24,12 +24,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Annotated, BinaryIO, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.bus import WireError, decode, encode
-from pipeline.config import Matcher, Name, Topology
+from pipeline.config import MEMORY, Matcher, Name, Topology
+from pipeline.disk import partial_of
 from pipeline.errors import CamtrailError
 from pipeline.records import Envelope, Progress, TrackletUpdate
 
@@ -58,13 +59,18 @@ class EncoderSaid(_Strict):
     new: float | None = None
 
 
+def without_places(matcher: Matcher) -> Matcher:
+    """Without what is of one host: a gallery's URL, which may hold a password, and a standby."""
+    return matcher.model_copy(update={"gallery": MEMORY, "standby": False})
+
+
 class Header(_Strict):
     """What the matcher has to know of the site."""
 
     site: Name
     cameras: tuple[Name, ...] = Field(min_length=1, max_length=MAX_CAMERAS)
     topology: Topology
-    matcher: Matcher
+    matcher: Annotated[Matcher, AfterValidator(without_places)]
     encoder: EncoderSaid
 
 
@@ -90,7 +96,7 @@ def write_recording(path: Path, header: Header, messages: Iterable[Envelope]) ->
     Raises:
         CamtrailError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_of(path)
     try:
         with partial.open("wb") as file:
             summary = _write(file, header, messages)

@@ -17,7 +17,7 @@ from pipeline.matcher.engine import Engine
 from pipeline.matcher.service import make_engine
 from pipeline.matcher.threads import keep_to_one_thread
 from pipeline.records import Envelope, TrackletKey
-from pipeline.replay.file import Header, Recording
+from pipeline.replay.file import Header, Recording, without_places
 from pipeline.store import Batch, Store, Verdict
 
 BATCH = 1024  # messages that are decided on, and stored, at once
@@ -102,7 +102,7 @@ def settings_of(settings: Header | Site, data_dir: Path) -> Site:
         data_dir=data_dir,
         cameras={name: Camera(source=SOURCE) for name in settings.cameras},  # type: ignore[call-arg]
         topology=settings.topology,
-        matcher=settings.matcher,
+        matcher=without_places(settings.matcher),
     )
 
 

@@ -63,7 +63,9 @@ def test_the_result_is_a_site_that_can_be_looked_at(tmp_path: Path) -> None:
 def test_settings_of_another_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recorded(tmp_path / "yard.camtrail", seed=2)
     cameras = ", ".join(f"{name}: {{source: {name}.mp4}}" for name in "abcd")
-    text = f"site: other\ncameras: {{{cameras}}}\nmatcher: {{accept: 0.99, new: 0.98}}\n"
+    gallery = "'http://bob:sekret99@10.0.0.5:19530'"
+    text = f"site: other\ncameras: {{{cameras}}}\n"
+    text += f"matcher: {{accept: 0.99, new: 0.98, gallery: {gallery}}}\n"
     text += "topology: {overlap: [[a, d]]}\n"
     (tmp_path / "site.yaml").write_text(text)
     for given in (None, tmp_path / "site.yaml"):
@@ -72,6 +74,7 @@ def test_settings_of_another_site(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(strict)["identities"] > json.loads(usual)["identities"]
     used = load_site(tmp_path / "out" / "site.yaml")
     assert (used.matcher.accept, list(used.cameras)) == (0.99, ["a", "b", "c", "d"])
+    assert used.matcher.gallery == "memory"  # what it does not use is nobody's to read
 
 
 def test_a_folder_with_something_else_in_it(tmp_path: Path) -> None:
@@ -81,6 +84,10 @@ def test_a_folder_with_something_else_in_it(tmp_path: Path) -> None:
     with pytest.raises(CamtrailError, match="holds something else than a replay"):
         run_replay(tmp_path / "yard.camtrail", None, tmp_path / "mine", as_json=False)
     assert (tmp_path / "mine" / "letter.txt").exists()
+    (tmp_path / "mine").rename(tmp_path / "out.partial")
+    with pytest.raises(CamtrailError, match="holds something else than a replay"):
+        run_replay(tmp_path / "yard.camtrail", None, tmp_path / "out", as_json=False)
+    assert (tmp_path / "out.partial" / "letter.txt").exists()
 
 
 def test_a_replay_that_fails_leaves_the_former_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from pipeline.bus import decode, encode
 from pipeline.errors import CamtrailError
 from pipeline.records import Envelope, TrackletUpdate
-from pipeline.replay.file import MAX_BLOCK, Recording, write_recording
+from pipeline.replay.file import MAX_BLOCK, Header, Recording, write_recording
 from tests.pipeline.matcher.synthetic import scripts
 from tests.pipeline.replay.sites import header, in_step, recorded
 
@@ -51,6 +51,21 @@ def test_what_is_written_is_read_but_for_the_pictures(tmp_path: Path) -> None:
         np.testing.assert_array_equal(body.path.boxes, expected.body.path.boxes)
         np.testing.assert_array_equal(body.embedding, expected.body.embedding)
     assert pictures > 0
+
+
+def test_no_password_gets_into_a_recording_nor_an_address_out_of_one(tmp_path: Path) -> None:
+    place = "http://bob:sekret99@10.0.0.5:19530"
+    write_recording(tmp_path / "yard.camtrail", header(gallery=place), in_step(scripts(1)))
+    recording = Recording(tmp_path / "yard.camtrail")
+    assert recording.header.matcher.gallery == "memory"
+    size = struct.unpack_from("<cIII", recording.path.read_bytes(), 9)[1]
+    begin = 9 + struct.calcsize("<cIII")
+    head = zlib.decompress(recording.path.read_bytes()[begin : begin + size])
+    assert b'"memory"' in head
+    assert b"sekret99" not in head
+    stranger = header().model_dump(mode="json")
+    stranger["matcher"]["gallery"] = place
+    assert Header.model_validate(stranger).matcher.gallery == "memory"
 
 
 def test_the_head_and_the_end_say_what_there_is(file: Path) -> None:
