@@ -12,7 +12,6 @@ from typing import Any, Self
 import numpy as np
 from sqlalchemy import Engine, FromClause, Select, func, inspect, select
 
-from pipeline.errors import CamtrailError
 from pipeline.records import CameraState, TrackletKey
 from pipeline.records import Path as TrackPath
 from pipeline.store.arrivals import arrivals, load_runs
@@ -46,7 +45,7 @@ from pipeline.store.schema import (
     tracklets,
     updates,
 )
-from pipeline.store.whose import known_numbers
+from pipeline.store.whose import nobody
 
 
 class Reader:
@@ -114,12 +113,12 @@ class Reader:
             ]
 
     def identity(self, identity: int) -> IdentityDetail:
-        """One person. Raises `CamtrailError` that says which numbers there are."""
+        """One person. Raises `CamtrailError` that says whose the tracklets are, or who is known."""
         t = tracklets.c
         with self._engine.connect() as connection:
             row = connection.execute(_summaries().where(identities.c.id == identity)).one_or_none()
             if row is None:
-                raise CamtrailError(f"there is no identity {identity}; {known_numbers(connection)}")
+                raise nobody(connection, identity)
             rows = connection.execute(
                 select(tracklets).where(t.identity == identity).order_by(t.start, t.id)
             ).all()

@@ -35,20 +35,33 @@ def visits(connection: Connection, identity: int) -> dict[int, StoredVisit]:
         for row in connection.execute(query.order_by(t.start, t.id))
     }
     if not found:
-        merge = became(connection, identity)
-        if merge is not None:
-            raise CamtrailError(
-                f"identity {identity} is part of {merge.identity} now: {merge.author} merged them"
-            )
-        raise CamtrailError(f"there is no identity {identity}; {known_numbers(connection)}")
+        raise nobody(connection, identity)
     return found
 
 
-def known_numbers(connection: Connection) -> str:
-    """Which identities there are, for whoever asked for another."""
+def nobody(connection: Connection, identity: int) -> CamtrailError:
+    """That an identity has no tracklets: whose they are now, or which identities there are."""
+    merge = became(connection, identity)
+    if merge is not None:
+        return CamtrailError(
+            f"identity {identity} is part of {merge.identity} now: {merge.author} merged them"
+        )
+    owner = given_to(connection, identity)
+    if owner is not None:
+        return CamtrailError(f"there is no identity {identity} any more; it is part of {owner} now")
     t = tracklets.c.identity
     first, last = connection.execute(select(func.min(t), func.max(t))).one()
-    return f"there are {first} to {last}" if first else "there are none yet"
+    known = f"there are {first} to {last}" if first else "there are none yet"
+    return CamtrailError(f"there is no identity {identity}; {known}")
+
+
+def given_to(connection: Connection, identity: int) -> int | None:
+    """Who has the tracklet that left an identity last, now; None where none left."""
+    e = events.c
+    moved = select(func.max(e.id)).where(e.former == identity).scalar_subquery()
+    query = select(tracklets.c.identity).join(events, e.tracklet == tracklets.c.id)
+    owner: int | None = connection.scalar(query.where(e.id == moved))
+    return owner
 
 
 def numbers_of(own: Mapping[int, StoredVisit], keys: Collection[TrackletKey]) -> list[int]:

@@ -29,6 +29,7 @@ from pipeline.store.schema import (
     tracklets,
     updates,
 )
+from pipeline.store.whose import given_to
 
 
 class CropName(NamedTuple):
@@ -192,12 +193,8 @@ class Details:
 
     def became(self, identity: int) -> int | None:
         """Who the last tracklet that left an identity was given to; None where there was none."""
-        e = events.c
-        moved = select(func.max(e.id)).where(e.former == identity).scalar_subquery()
-        query = select(tracklets.c.identity).join(events, e.tracklet == tracklets.c.id)
         with self._engine.connect() as connection:
-            now: int | None = connection.scalar(query.where(e.id == moved))
-            return now
+            return given_to(connection, identity)
 
     def tracklets(self, numbers: Sequence[int]) -> dict[int, TrackletDetail]:
         """By their numbers."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.errors import CamtrailError
 from pipeline.store import Said, Store
 from pipeline.viewer.app import create_app
 from tests.pipeline import stored_site
@@ -243,6 +244,8 @@ def test_an_older_number_leads_to_the_newer_identity(tmp_path: Path) -> None:
     ]
     with Store.open(site.store_url) as store:
         store.commit(Batch([], [], Outcome(verdicts=moved)))
+        with pytest.raises(CamtrailError, match="no identity 3 any more; it is part of 1 now"):
+            store.identity(3)
     with TestClient(create_app(site), "http://localhost") as client:
         answer = client.get(f"{API}/identities/3")
         assert answer.status_code == 404
