@@ -181,6 +181,4 @@ def _parse_key(text: str) -> TrackletKey:
     match text.split("/"):
         case [camera, run, track] if camera and run and track.isdecimal():
             return TrackletKey(camera, run, int(track))
-    raise CamtrailError(
-        f"--tracklet {text}: expected CAMERA/RUN/TRACK, as `camtrail show --json` prints it"
-    )
+    raise CamtrailError(f"{text}: expected CAMERA/RUN/TRACK, as `camtrail show --json` prints it")

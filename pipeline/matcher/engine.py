@@ -399,7 +399,7 @@ class Engine:
         if those:
             recent = look_back(those, self.gallery, self.timelines, self.topology, self.links)
             groups = regroup(weighed(recent, self.lookalikes), self.thresholds)
-            repairs = find_repairs(those, recent, groups)
+            repairs = find_repairs(those, recent, groups, self.thresholds)
             self._people.repair(repairs, self.now)
 
     def _observe(self, before: float) -> None:

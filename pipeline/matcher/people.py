@@ -107,7 +107,11 @@ class People:
         new: dict[int, int] = {}
         for repair in repairs:
             identity = repair.identity if repair.identity > 0 else new.get(repair.identity)
-            reason = {"rule": "seen together with others"}
+            reason: dict[str, float | str] = {"rule": "seen together with others"}
+            if not math.isnan(repair.similarity):
+                reason["similarity"] = repair.similarity
+            if repair.support > 0:
+                reason["transit"] = repair.support
             evidence = Evidence(repair.similarity)
             settled = self.settle(repair.tracklet, identity, now, reason, evidence)
             new[repair.identity] = settled

@@ -82,11 +82,13 @@ class Repair:
     Attributes:
         identity: the right one; below 0 a new one, which all with this number share.
         similarity: mean of those to the others there; NaN where nobody else is.
+        support: mean of what time and place add to it.
     """
 
     tracklet: Tracklet
     identity: int
     similarity: float
+    support: float
 
     @property
     def former(self) -> int:
@@ -95,16 +97,22 @@ class Repair:
         return self.tracklet.assignment.identity
 
 
-def find_repairs(tracklets: Sequence[Tracklet], recent: Recent, groups: Labels) -> list[Repair]:
+def find_repairs(
+    tracklets: Sequence[Tracklet], recent: Recent, groups: Labels, thresholds: Thresholds
+) -> list[Repair]:
     """Who has to move so that the identities are as in ``groups``."""
     repairs = []
+    backing = _backing(recent, thresholds)
     for tracklet, row in zip(tracklets, recent.party.tolist(), strict=True):
         assert tracklet.assignment is not None
         if groups[row] != tracklet.assignment.identity:
             others = groups == groups[row]
             others[row] = False
-            alike = float(recent.similarity[row, others].mean()) if others.any() else math.nan
-            repairs.append(Repair(tracklet, int(groups[row]), round(alike, 5)))
+            alike, backed = (
+                round(float(part[row, others].mean()), 5) if others.any() else math.nan
+                for part in (recent.similarity, backing)
+            )
+            repairs.append(Repair(tracklet, int(groups[row]), alike, backed))
     return repairs
 
 
@@ -121,7 +129,7 @@ def weighed(recent: Recent, lookalikes: Lookalikes | None) -> Recent:
 def regroup(recent: Recent, thresholds: Thresholds) -> Labels:
     """The identity of each party (n,); numbers below 0 are groups that need a new one."""
     band = thresholds.accept - thresholds.new
-    evidence = recent.similarity + band * SUPPORT * recent.support
+    evidence = recent.similarity + _backing(recent, thresholds)
     apart = recent.apart | (recent.fixed[:, None] & recent.fixed)
     np.fill_diagonal(apart, False)
     groups = _Grouping(evidence, apart, recent, thresholds).groups()
@@ -129,6 +137,11 @@ def regroup(recent: Recent, thresholds: Thresholds) -> Labels:
     worth[apart] = -np.inf
     np.fill_diagonal(worth, 0.0)
     return _name(_where_better(groups, recent.labels, worth, HOLD * band), recent)
+
+
+def _backing(recent: Recent, thresholds: Thresholds) -> Matrix:
+    """(n, n) what time and place add to similarities."""
+    return (thresholds.accept - thresholds.new) * SUPPORT * recent.support
 
 
 def _where_better(groups: Labels, labels: Labels, worth: Matrix, margin: float) -> Labels:

@@ -24,7 +24,7 @@ from pipeline.records import FloatArray
 Matrix = npt.NDArray[np.float64]
 
 FEWEST = 8  # people, before anything is learned
-_LEAST = 1e-9  # length
+_LEAST = 1e-4  # length: what is nearer to its camera's mean than this is like nobody
 _PRIOR = 5.0  # views as which the mean of all cameras counts in that of one
 _DIRECTIONS = 16  # that are shortened, at most
 _SHRINKAGE = 0.1  # of the whole variance, added to that along each direction ...

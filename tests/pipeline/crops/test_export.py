@@ -254,7 +254,7 @@ def test_the_command_lines(filled: Site, tmp_path: Path) -> None:
     assert call("confirm", "1", file, "--by", "Ada", "--tracklet", one) == (
         "confirmed by Ada: identity 1 in 1 tracklets\n"
     )
-    with pytest.raises(CamtrailError, match="--tracklet 7: expected CAMERA/RUN/TRACK"):
+    with pytest.raises(CamtrailError, match="7: expected CAMERA/RUN/TRACK"):
         call("confirm", "1", file, "--tracklet", "7")
     out = tmp_path / "out"
     options = ["--labels", "confirmed", "--min-quality", "0.5", "--camera", "gate"]

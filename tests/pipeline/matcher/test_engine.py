@@ -255,6 +255,8 @@ def test_an_identity_of_its_own_is_decided_again_when_seen_whole() -> None:
     assert [v.assignment and v.assignment.identity for v in verdicts] == [1, 2, 1]
     assert verdicts[2].former == 2
     assert verdicts[2].reason["rule"] == "seen together with others"
+    assert verdicts[2].reason["similarity"] == pytest.approx(1, abs=0.01)
+    assert "transit" not in verdicts[2].reason  # nothing is known of the ground
 
 
 def test_a_track_that_breaks_goes_on() -> None:

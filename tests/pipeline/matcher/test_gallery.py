@@ -120,7 +120,7 @@ def whitening(seed: int) -> Whitening:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["put", "put", "put", "remove", "give", "forget", "whiten"]),
+            st.sampled_from(["put", "put", "put", "remove", "give", "forget", "whiten", "sort"]),
             st.integers(0, 5),
             st.integers(0, 12),
             st.integers(0, 50),
@@ -131,15 +131,16 @@ def whitening(seed: int) -> Whitening:
 def test_what_it_measured_is_what_it_would_measure_anew(
     steps: list[tuple[str, int, int, int]],
 ) -> None:
-    gallery = Gallery(per_camera=100)
+    gallery = Gallery(per_camera=100, exact_up_to=8)
     gallery.whitening = whitening(1)
     plain: dict[TrackletKey, tuple[int, FloatArray]] = {}
     query = vector(999)[None]
     for step, identity, track, seed in steps:
+        look = vector(seed).astype(np.float16).astype(np.float32)  # as lists hold it
         if step == "put":
             owner = plain[key(track)][0] if key(track) in plain else identity
-            gallery.put(owner, key(track), vector(seed), 1.0)
-            plain[key(track)] = (owner, vector(seed))
+            gallery.put(owner, key(track), look, 1.0)
+            plain[key(track)] = (owner, look)
         elif step == "remove":
             gallery.remove(key(track))
             plain.pop(key(track), None)
@@ -151,6 +152,8 @@ def test_what_it_measured_is_what_it_would_measure_anew(
             plain = {k: (i, e) for k, (i, e) in plain.items() if i != identity}
         elif step == "whiten":
             gallery.whitening = whitening(seed)
+        elif step == "sort":
+            gallery.sort_anew(-1.0)
         anew = Gallery(per_camera=100)
         anew.whitening = gallery.whitening
         anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())

@@ -209,11 +209,13 @@ def decided(track: int, identity: int, embedding: FloatArray) -> Tracklet:
 def test_repairs_name_who_moves_and_how_alike_the_others_are() -> None:
     embedding = np.array([1.0, 0.0], np.float32)
     tracklets = [decided(track, identity, embedding) for track, identity in ((1, 4), (2, 5))]
-    who = recent([[1, 0.9], [0.9, 1]], [4, 5])
-    (repair,) = find_repairs(tracklets, who, np.array([4, 4]))
+    who = replace(recent([[1, 0.9], [0.9, 1]], [4, 5]), support=np.array([[0, 0.5], [0.5, 0]]))
+    (repair,) = find_repairs(tracklets, who, np.array([4, 4]), THRESHOLDS)
     assert (repair.tracklet.key.track, repair.former, repair.identity) == (2, 5, 4)
     assert repair.similarity == pytest.approx(0.9)
-    (alone,) = find_repairs(tracklets, who, np.array([4, -1]))
+    band = THRESHOLDS.accept - THRESHOLDS.new
+    assert repair.support == pytest.approx(SUPPORT * band * 0.5)
+    (alone,) = find_repairs(tracklets, who, np.array([4, -1]), THRESHOLDS)
     assert math.isnan(alone.similarity)
     assert alone.identity == -1
 

@@ -120,6 +120,18 @@ def test_embeddings_as_they_came_are_as_alike_as_whitened() -> None:
     )
 
 
+def test_who_is_just_what_a_camera_always_shows_is_like_nobody() -> None:
+    staff = Staff(30, seed=9)
+    whitening = Whitening.learn(staff.views())
+    assert whitening._means is not None
+    mean = whitening._means[whitening._places["a"]][None]
+    queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
+    asked = whitening.ask(queries)
+    found = asked.alike(asked.unit @ mean.T, whitening.measure(mean, ["a"]))
+    assert np.abs(found).max() < 0.02
+    assert np.abs(queries @ whitening.apply(mean, ["a"]).T).max() < 0.02
+
+
 def test_a_camera_that_is_new_has_the_mean_of_all() -> None:
     staff = Staff(10, seed=5)
     whitening = Whitening.learn(staff.views())
