@@ -80,8 +80,20 @@ def _print(result: Tuned, console: Console) -> None:
 
 
 def _brief(setting: Setting) -> str:
-    return f"{setting.accept:.3f} {setting.new:.3f} {setting.patience:.1f} s"
+    high, low = ("learned" if t is None else f"{t:.3f}" for t in (setting.accept, setting.new))
+    return f"{high} {low} {setting.patience:.1f} s"
 
 
 def _words(setting: Setting) -> str:
-    return f"{{accept: {setting.accept}, new: {setting.new}, patience: {setting.patience}}}"
+    """The line for site.yaml, and what follows from it."""
+    given = {name: value for name, value in asdict(setting).items() if value is not None}
+    line = ", ".join(f"{name}: {value}" for name, value in given.items())
+    absent = [name for name in ("accept", "new") if name not in given]
+    if setting.learns:
+        return (
+            f"{{{line}}}\n\nwithout {' and '.join(absent)}, so that the matcher goes on learning."
+        )
+    return (
+        f"{{{line}}}\n\nWith both thresholds given the matcher no longer learns how alike people "
+        "are on a site."
+    )

@@ -40,11 +40,18 @@ Progress = Callable[[int, int], None]  # replays done, replays in all
 
 @dataclass(frozen=True)
 class Setting:
-    """The thresholds of a site: what it has, or others."""
+    """Other thresholds for a site. None is what the encoder recommends; where it is one of them at
+    least, they rise with how alike people are on the site, as that is learned.
+    """
 
-    accept: float
-    new: float
+    accept: float | None
+    new: float | None
     patience: float
+
+    @property
+    def learns(self) -> bool:
+        """Whether the matcher goes on learning with it."""
+        return self.accept is None or self.new is None
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,17 @@ class Score:
 
 
 def candidates(middle: float, trials: int) -> list[Setting]:
-    """Settings around ``middle`` that fill the space evenly; the same each time."""
+    """Settings around ``middle`` that fill the space evenly; the same each time. In turn they have
+    both thresholds, the patience alone, one threshold, and the other.
+    """
     points = qmc.Halton(3, scramble=False).random(trials + 1)[1:]
     settings = []
-    for a, b, c in points.tolist():
+    for number, (a, b, c) in enumerate(points.tolist()):
         centre, half = middle + REACH * (2 * a - 1), WIDEST * b / 2
         high, low = min(centre + half, 0.999), max(centre - half, -0.999)
-        settings.append(Setting(round(high, 3), round(low, 3), round(LONGEST * c, 1)))
+        accept = round(high, 3) if number % 4 in (0, 2) else None
+        new = round(low, 3) if number % 4 in (0, 3) else None
+        settings.append(Setting(accept, new, round(LONGEST * c, 1)))
     return settings
 
 

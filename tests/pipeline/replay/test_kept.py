@@ -1,8 +1,8 @@
 """Recorded simulated sites, replayed and evaluated: who is who must not get worse.
 
-The recordings are those of `tests.pipeline.replay.keep_sites`. When they were made, IDF1 was 0.962
-(mall), 0.950 (yard) and 0.845 (hall, whose two cameras overlap); the floors lie a little below, so
-that a change of the matcher that costs a person shows.
+The recordings are those of `tests.pipeline.replay.keep_sites`. IDF1 is 0.948 (mall), 0.940 (yard) and
+0.845 (hall, whose two cameras overlap); the floors lie a little below, so that a change of the
+matcher that costs a person shows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.evaluate.command import evaluate_site
 from pipeline.replay.command import run_replay
 from tests.pipeline.replay.keep_sites import KEPT, SITES
 
-FLOORS = {"yard": 0.90, "hall": 0.80, "mall": 0.90}
+FLOORS = {"yard": 0.92, "hall": 0.82, "mall": 0.93}
 
 
 @pytest.mark.parametrize("name", sorted(SITES))

@@ -24,6 +24,7 @@ TOO_STRICT = {"accept": 0.88, "new": 0.87}
 
 def sites(folder: Path, seeds: tuple[int, ...], **matcher: object) -> list[tuple[Path, Path]]:
     """Recordings of synthetic sites, each with the folder of its truth."""
+    folder.mkdir(exist_ok=True)
     found = []
     for seed in seeds:
         file = folder / f"site{seed}.camtrail"
@@ -59,10 +60,22 @@ def test_candidates_are_valid_and_the_same_each_time() -> None:
     found = candidates(0.6, 50)
     assert found == candidates(0.6, 50)
     assert len(set(found)) == 50
+    assert sum(setting.learns for setting in found) == 37
+    assert {(s.accept is None, s.new is None) for s in found[:4]} == {
+        (high, low) for high in (True, False) for low in (True, False)
+    }
     for setting in found:
-        assert -1 < setting.new <= setting.accept < 1
         assert 0 <= setting.patience <= 10
-        assert abs((setting.accept + setting.new) / 2 - 0.6) <= 0.1501
+        if setting.accept is not None and setting.new is not None:
+            assert -1 < setting.new <= setting.accept < 1
+            assert abs((setting.accept + setting.new) / 2 - 0.6) <= 0.1501
+
+
+def test_a_setting_of_patience_alone_goes_on_learning(tmp_path: Path) -> None:
+    ((file, truth),) = sites(tmp_path, (4,))
+    ((strict, _),) = sites(tmp_path / "strict", (4,), **TOO_STRICT)
+    patient = Setting(None, None, header().matcher.patience)
+    assert Judge(strict, truth).score(patient) == Judge(file, truth).score(None)
 
 
 def test_bad_thresholds_are_found_and_better_ones_named(
@@ -73,7 +86,7 @@ def test_bad_thresholds_are_found_and_better_ones_named(
     result = json.loads(capsys.readouterr().out)
     assert result["pays"]
     assert result["gain"] > 0.05
-    assert result["setting"]["accept"] < 0.88
+    assert result["setting"]["accept"] is None or result["setting"]["accept"] < 0.88
 
 
 def test_what_is_found_is_told_with_the_lines_for_the_site(
@@ -85,7 +98,13 @@ def test_what_is_found_is_told_with_the_lines_for_the_site(
     best = tune(found, trials=2).setting
     assert best is not None
     assert "site3" in told
-    assert f"matcher: {{accept: {best.accept}, new: {best.new}, patience: {best.patience}}}" in told
+    assert f"matcher: {{{line(best)}}}" in told
+    assert ("goes on learning" in told) == best.learns
+
+
+def line(setting: Setting) -> str:
+    given = {"accept": setting.accept, "new": setting.new, "patience": setting.patience}
+    return ", ".join(f"{name}: {value}" for name, value in given.items() if value is not None)
 
 
 def test_two_processes_find_the_same_as_one(tmp_path: Path) -> None:
