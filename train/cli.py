@@ -71,6 +71,15 @@ def main() -> None:
     except (TrainError, EncoderError, CamtrailError, OSError) as error:
         print(f"camtrail-train: {error}", file=sys.stderr)
         sys.exit(2)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which nobody may have imported
+            raise
+        print(
+            "camtrail-train: out of GPU memory; set smaller images or batches, use --device cpu "
+            "where there is one, or a GPU that nothing else uses",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         print("camtrail-train: interrupted", file=sys.stderr)
         sys.exit(130)

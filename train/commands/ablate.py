@@ -147,7 +147,7 @@ def dgnet(
     as_json: Json = False,
 ) -> None:
     """DG-Net's primary and fine-grained features, alone and together; without online feeding and
-    identity supervision; alpha and beta; direct transfer to other data; 7 trainings.
+    identity supervision; alpha and beta; direct transfer to other data; 8 trainings.
 
     camtrail-train ablate dgnet --data simulated --transfer simulated:seed=9002 \
     --set teacher=runs/baseline/encoder.safetensors --out studies/dgnet

@@ -40,7 +40,7 @@ class CollapseWatch(nn.Module):
     def __init__(self, settings: Collapse) -> None:
         super().__init__()
         self._settings = settings
-        self._looks = 0
+        self._looks = 0  # not a buffer: a GPU would have to be waited for
         for name in ("won", "silent"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
 
@@ -64,17 +64,29 @@ class CollapseWatch(nn.Module):
         if self._looks % _EVERY == 0:
             self._judge(epoch)
 
+    def get_extra_state(self) -> Tensor:
+        """What a checkpoint has of it beside the buffers."""
+        return torch.tensor(self._looks)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """The inverse of `get_extra_state`."""
+        self._looks = int(state)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it has been useless for half of the steps after which the run is stopped."""
+        return 2 * max(int(self.won), int(self.silent)) >= self._settings.steps
+
     def _judge(self, epoch: int) -> None:
         for steps, what in (
             (int(self.won), "tells every generated image from a real one"),
             (int(self.silent), "says the same of every image"),
         ):
             if steps >= self._settings.steps:
-                last = f"the last checkpoint is of epoch {epoch - 1}"
                 raise TrainError(
                     f"the discriminator has collapsed in epoch {epoch}: for {steps} steps it "
-                    f"{what}, which teaches the generator nothing; "
-                    f"{last if epoch > 1 else 'there is no checkpoint yet'}; begin again with a "
-                    "lower learning_rate of the discriminator, or a higher gradient_penalty "
+                    f"{what}, which teaches the generator nothing; the last checkpoint, if there "
+                    "is one, is from before half of them; begin again with a lower learning_rate "
+                    "(of the discriminator, where it has its own), or a higher gradient_penalty "
                     "where there is one"
                 )

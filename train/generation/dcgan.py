@@ -71,13 +71,18 @@ class DCGANMethod(Method):
         self.network: DCGANGenerator = DCGANGenerator(settings.size, settings.width, settings.noise)
         discriminator = DCGANDiscriminator(settings.size, settings.width)
         self.models = {"generator": self.network, "discriminator": discriminator}
-        if settings.collapse is not None:
-            self.models["collapse"] = CollapseWatch(settings.collapse)
+        self._collapse = CollapseWatch(settings.collapse) if settings.collapse else None
+        if self._collapse is not None:
+            self.models["collapse"] = self._collapse
         self.updates = [
             Update([_adam(discriminator, settings)], self._judge, lambda epoch: 1.0),
             Update([_adam(self.network, settings)], self._forge, lambda epoch: 1.0),
         ]
         self._epoch = 0
+
+    @property
+    def doubtful(self) -> bool:
+        return self._collapse is not None and self._collapse.doubtful
 
     def before_epoch(self, loop: Loop) -> None:
         self._epoch = loop.epoch
@@ -96,9 +101,8 @@ class DCGANMethod(Method):
             forged = self.models["generator"](self.network.draw(len(batch.images)))
         real, generated = (self.models["discriminator"](i) for i in (batch.images, forged))
         loss = F.softplus(-real).mean() + F.softplus(generated).mean()
-        watch = self.models.get("collapse")
-        if isinstance(watch, CollapseWatch):
-            watch.look(loss, [torch.cat([real, generated])], self._epoch)
+        if self._collapse is not None:
+            self._collapse.look(loss, [torch.cat([real, generated])], self._epoch)
         taken = real.sigmoid().mean(), generated.sigmoid().mean()
         return {"loss": loss, "real": taken[0], "generated": taken[1]}
 

@@ -18,6 +18,7 @@ from reid_models.networks.network import Network
 from train.errors import TrainError
 
 _STEP = 16  # pixels: the discriminator's coarsest patches
+_LEAST = 32  # pixels, of which the discriminator's smallest view is a quarter
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -107,8 +108,11 @@ def check_size(network: Network, parts: int, name: str, spec: InputSpec) -> int:
         TrainError: the images are too small for that, or of an odd size.
     """
     for side, size in (("height", spec.height), ("width", spec.width)):
-        if size % _STEP:
-            raise TrainError(f"{side}={size}: images are made of {_STEP} pixels; set a multiple")
+        if size % _STEP or size < _LEAST:
+            raise TrainError(
+                f"{side}={size}: images are made of {_STEP} pixels, and the discriminator sees "
+                f"them at a quarter of their size; set a multiple of {_STEP}, {_LEAST} or more"
+            )
     was_training = network.training
     with torch.no_grad():
         maps = network.eval().maps(torch.zeros(1, 3, spec.height, spec.width))

@@ -116,8 +116,8 @@ def quality(
     Returns:
         The judge's distance from real images to generated ones, to other real ones, and to those
         blurred by a Gaussian of 2 pixels at a height of 64; SSIM within people, of real and of
-        generated images; the share of generated images recognised as their appearance, and that
-        of real ones recognised as themselves.
+        generated images, where somebody has four; the share of generated images recognised as
+        their appearance, and that of real ones recognised as themselves.
 
     Raises:
         TrainError: there are not two people with two images, or an image cannot be read.
@@ -129,19 +129,18 @@ def quality(
     made = list(make_images(generator, spec, pairings))
     worn, real = (_real(part, spec) for part in ([p.wearer for p in pairings], others))
     people = [pairing.wearer.identity for pairing in pairings]
-    similarity = {
-        name: intra_identity_ssim(images, people, seed=seed)
-        for name, images in (("generated", made), ("real", worn))
-    }
     found: dict[str, Any] = {
         "images": len(made),
         "measure": judge.name,
         "generated": round(judge(real, made), 4),
         "real": round(judge(real, worn), 4),
         "blurred": round(judge(real, [_blurred(image) for image in worn]), 4),
-        "ssim": similarity["generated"].protocol,
-        **{f"ssim_{name}": round(s.ssim, 4) for name, s in similarity.items()},
     }
+    if max(Counter(people).values()) > 1:
+        for name, images in (("generated", made), ("real", worn)):
+            similarity = intra_identity_ssim(images, people, seed=seed)
+            found["ssim"] = similarity.protocol
+            found[f"ssim_{name}"] = round(similarity.ssim, 4)
     if isinstance(judge, EncoderJudge):
         own = [sample.identity for sample in others]
         for name, images in (("recognised", made), ("recognised_real", worn)):

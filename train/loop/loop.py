@@ -97,7 +97,8 @@ class Loop:
                 epoch = self.run_epoch(number)
                 self.history.append(epoch)
                 if log is not None:
-                    checkpoint.save_checkpoint(self._file, self._identity, self._state())
+                    if number == self.settings.epochs or not self.method.doubtful:
+                        checkpoint.save_checkpoint(self._file, self._identity, self._state())
                     _log(log, epoch)
                     self._show(log, number)
                     report(epoch)

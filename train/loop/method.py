@@ -109,6 +109,11 @@ class Method(ABC):
     def after_step(self) -> None:  # noqa: B027 - most have nothing to do
         """Called after each change of weights, for what follows them."""
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether what was learnt of late may be worth nothing: the former checkpoint stays."""
+        return False
+
     def pictures(self, epoch: int) -> dict[str, npt.NDArray[np.uint8]]:
         """What to look at after an epoch, by name: RGB uint8 H x W x 3."""
         return {}

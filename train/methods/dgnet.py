@@ -165,6 +165,10 @@ class DGNetMethod(DGNetFeatures):
         self._shown = _examples(Crops(samples, spec, Augmentation()))
         self._made = torch.empty(0)
 
+    @property
+    def doubtful(self) -> bool:
+        return self._collapse is not None and self._collapse.doubtful
+
     def generate(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 10 without the discriminator's side of equation 7."""
         s, labels = self._settings, batch.labels
@@ -179,8 +183,9 @@ class DGNetMethod(DGNetFeatures):
         image = self._image_loss(made.own, images) + self._image_loss(made.sibling, images)
         structure = self._code_loss(made.cross_structure, made.codes.structure[partner])
         identity = sum(self._identity_loss(logits, labels) for logits in made.logits)
-        # The appearance encoder after the generated image only judges it (section 3.3): what it
-        # and the discriminator say goes back through the image, and changes neither of the two.
+        # The appearance encoder after the generated image only judges it: what it and the
+        # discriminator say goes back through the image, and changes neither of the two. Section
+        # 3.3 trains that encoder as well, in turn; here it learns before the image alone.
         appearance = self._code_loss(made.fed_code, made.codes.appearance.detach())
         generated_identity = self._identity_loss(made.fed_logits.primary, labels)
         adversarial = generator_loss(self._judge(made.fed), s.adversarial)

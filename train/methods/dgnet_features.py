@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
@@ -29,9 +29,21 @@ from train.loop import Method, Settings, Source
 from train.loop.loop import Loop
 from train.loop.optimizer import make_optimizer
 from train.losses import LabelSmoothedCrossEntropy
+from train.losses.reconstruction import parse_sum
 from train.methods.supervised import EncoderSettings, classifier, shared
 
+
+def _known_sum(text: str) -> str:
+    """A reconstruction loss by name, or a sum of them; pydantic tells what a ValueError says."""
+    try:
+        parse_sum(text)
+    except TrainError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 Weight = Annotated[float, Field(ge=0)]
+_Sum = Annotated[str, AfterValidator(_known_sum)]
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -61,8 +73,8 @@ class DGNetSettings(EncoderSettings):
     adversarial: Objective
     gradient_penalty: Weight
     collapse: Collapse | None
-    image_reconstruction: str
-    code_reconstruction: str
+    image_reconstruction: _Sum
+    code_reconstruction: _Sum
     detach_appearance: bool
     lambda_image: Weight
     lambda_code: Weight

@@ -29,7 +29,10 @@ def load_generator(run: Path, device: str = "auto") -> tuple[Generator, InputSpe
     """
     identity, state = read_checkpoint(run / CHECKPOINT)
     if identity.get("method") != "dgnet":
-        raise TrainError(f"{run}: is of the method {identity.get('method')}, which makes no images")
+        raise TrainError(
+            f"{run}: is of the method {identity.get('method')}; runs of dgnet have a generator "
+            "(what the DCGANs of slsr made lies in RUN/steps)"
+        )
     try:
         settings = DGNetSettings.model_validate(identity["settings"])
         network = build(settings.architecture, **settings.arguments)

@@ -195,6 +195,10 @@ class ViewGeneration(Method):
         self._made = torch.empty(0)
         self._epoch = 1
 
+    @property
+    def doubtful(self) -> bool:
+        return self._collapse is not None and self._collapse.doubtful
+
     def before_epoch(self, loop: Loop) -> None:
         if loop.accelerator.mixed_precision == "fp16":
             raise TrainError(

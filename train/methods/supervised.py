@@ -27,8 +27,8 @@ class EncoderSettings(LoopSettings, OptimizerSettings):
     architecture: str
     arguments: dict[str, Any]
     weights: str
-    height: int
-    width: int
+    height: int = Field(ge=8)
+    width: int = Field(ge=8)
     flip: bool
     augmentation: Augmentation
     identities_per_batch: int = Field(ge=2)

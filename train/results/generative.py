@@ -86,7 +86,8 @@ real image shows the person who gave the appearance, by the same encoder. {_real
 
 {table(["", *shown], images)}
 
-LSRO and SLSR learn from the same generated images, with other labels.
+LSRO and SLSR learn from the same generated images: LSRO with uniform labels, SLSR with sparse \
+ones and the noise layer.
 
 {table(["", *heads], labels)}
 

@@ -1,7 +1,7 @@
 """Recorded simulated sites, replayed and evaluated: who is who must not get worse.
 
-The recordings are those of `tests.pipeline.replay.keep_sites`. IDF1 is 0.948 (mall), 0.940 (yard) and
-0.845 (hall, whose two cameras overlap); the floors lie a little below, so that a change of the
+The recordings are those of `tests.pipeline.replay.keep_sites`. IDF1 is 0.948 (mall), 0.940 (yard)
+and 0.845 (hall, whose two cameras overlap); the floors lie a little below, so that a change of the
 matcher that costs a person shows.
 """
 

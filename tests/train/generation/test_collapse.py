@@ -21,7 +21,7 @@ def test_a_discriminator_that_is_always_right() -> None:
         watched.look(torch.tensor(0.001), LIVELY, 3)
     with pytest.raises(
         TrainError,
-        match=r"collapsed in epoch 3: for 30 steps it tells every .* last checkpoint is of epoch 2",
+        match=r"collapsed in epoch 3: for 30 steps it tells every .* is from before half of them",
     ):
         watched.look(torch.tensor(0.001), LIVELY, 3)
 
@@ -30,7 +30,7 @@ def test_a_discriminator_that_is_always_the_same() -> None:
     watched, flat = watch(20), [torch.full((2, 1, 4, 2), 0.5)]
     for _ in range(19):
         watched.look(torch.tensor(0.5), flat, 1)
-    with pytest.raises(TrainError, match=r"says the same of every image.*no checkpoint yet"):
+    with pytest.raises(TrainError, match=r"for 20 steps it says the same of every image"):
         watched.look(torch.tensor(0.5), flat, 1)
 
 
@@ -53,3 +53,30 @@ def test_the_count_goes_through_the_checkpoint() -> None:
         first.look(torch.tensor(0.0), LIVELY, 1)
     second.load_state_dict(first.state_dict())
     assert int(second.won) == 10
+
+
+def test_it_looks_at_the_same_steps_after_a_resume() -> None:
+    def steps(*parts: int) -> int:
+        """Steps until it is noticed, with a checkpoint after each of the parts."""
+        watched, done = watch(25), 0
+        while True:
+            if done in parts:
+                resumed = watch(25)
+                resumed.load_state_dict(watched.state_dict())
+                watched = resumed
+            try:
+                watched.look(torch.tensor(0.0), LIVELY, 1)
+            except TrainError:
+                return done
+            done += 1
+
+    assert steps(7) == steps(13, 24) == steps()
+
+
+def test_it_is_doubtful_from_half_of_the_steps_on() -> None:
+    watched = watch(20)
+    for step in range(12):
+        assert watched.doubtful == (step >= 10)
+        watched.look(torch.tensor(0.0), LIVELY, 1)
+    watched.look(torch.tensor(0.5), LIVELY, 1)
+    assert not watched.doubtful

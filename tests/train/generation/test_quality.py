@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,18 @@ def test_all_measures_of_copies_and_of_wrong_colours(market: Path) -> None:
     assert painted["recognised_real"] == found["recognised_real"]
     assert painted["real"] == found["real"]
     assert painted["blurred"] == found["blurred"]
+
+
+def test_people_of_two_images_have_no_likeness_among_their_own(market: Path) -> None:
+    counted: Counter[int] = Counter()
+    few = []
+    for sample in load_folder(market, "m").train:
+        counted[sample.identity] += 1
+        few += [sample] if counted[sample.identity] <= 2 else []
+    found = quality.quality(Copyist().eval(), SPEC, few, EncoderJudge(colour_encoder()), 0)
+    assert found["images"] == len(counted)
+    assert found["recognised"] == found["recognised_real"]
+    assert not any(name.startswith("ssim") for name in found)
 
 
 def test_blurred_images_are_no_real_ones() -> None:

@@ -301,6 +301,9 @@ def test_the_presets_are_the_papers_figures() -> None:
         (["lambda_primary=2"], "teacher: primary feature learning needs one"),
         (["architecture=stripenet", "arguments={}"], "stripenet takes no argument 'mirror'"),
         (["height=48"], "height=48: too small for an appearance code of 4 parts"),
+        (["width=16"], "width=16: images are made of 16 pixels, .* 32 or more"),
+        (["width=-16"], "width: Input should be greater than or equal to 8"),
+        (["generated_by=run", "code_reconstruction=0.4l1"], "write a loss or a weighted sum"),
         (["image_reconstruction=l1+l7"], "unknown loss 'l7'"),
         (["teacher=none.safetensors"], "none.safetensors: no such encoder file"),
         (["precision=fp16"], "precision=fp16|fp16 needs a GPU"),
@@ -325,11 +328,12 @@ def test_one_image_an_identity(market: Path, tmp_path: Path) -> None:
 
 
 def test_a_collapsed_discriminator_stops_the_run(data: DataSet, tmp_path: Path) -> None:
-    settings = tiny("epochs=4", "steps=5", "collapse={loss: 100, steps: 8}", "pictures=0")
-    with pytest.raises(TrainError, match=r"collapsed in epoch 2: .* checkpoint is of epoch 1"):
-        train_encoder("dgnet", data, tmp_path / "run", settings)
-    content = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-    assert len(content["state"]["history"]) == 1
+    settings = tiny("epochs=5", "steps=5", "collapse={loss: 100, steps: 12}", "pictures=0")
+    for resume in (False, True):  # which begins where it was not yet in doubt
+        with pytest.raises(TrainError, match=r"collapsed in epoch 4: for 20 steps .* from before"):
+            train_encoder("dgnet", data, tmp_path / "run", settings, resume=resume)
+        content = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+        assert len(content["state"]["history"]) == 1
 
 
 def test_a_loss_that_explodes_is_named(data: DataSet, tmp_path: Path) -> None:
