@@ -102,6 +102,7 @@ def test_adapts_from_a_source(
         (["x", "--method", "pcb"], "unknown recipe 'pcb'; known are: baseline, fidi, scr"),
         (["x", "--method", "scr"], "x: no such folder"),
         (["x", "--method", "abmt-uda"], "abmt-uda needs source: add --set source="),
+        (["x", "--method", "dgnet-fused"], "dgnet-fused needs teacher: add --set teacher="),
         (["x", "--method", "gcl"], "gcl needs warm_up: add --set warm_up="),
         (["x", "--method", "gcl", "--set", "warm_up=x"], "gcl needs structure: add --set"),
     ],
