@@ -183,15 +183,18 @@ class DGNetMethod(DGNetFeatures):
         image = self._image_loss(made.own, images) + self._image_loss(made.sibling, images)
         structure = self._code_loss(made.cross_structure, made.codes.structure[partner])
         identity = sum(self._identity_loss(logits, labels) for logits in made.logits)
-        # The appearance encoder after the generated image only judges it: what it and the
-        # discriminator say goes back through the image, and changes neither of the two. Section
-        # 3.3 trains that encoder as well, in turn; here it learns before the image alone.
+        # What the appearance encoder after the generated image and the discriminator say of it goes
+        # back through the image, and changes neither of the two. Section 3.3 trains that encoder
+        # too, in turn: with ``judge_learns`` it does so in the same step, the image held.
         appearance = self._code_loss(made.fed_code, made.codes.appearance.detach())
         generated_identity = self._identity_loss(made.fed_logits.primary, labels)
         adversarial = generator_loss(self._judge(made.fed), s.adversarial)
         judged = code_weight * appearance + s.lambda_generated_identity * generated_identity
         judged = judged + s.lambda_adversarial * adversarial
         through = _through(judged, made.fed, made.cross)
+        if s.judge_learns:
+            learned = code_weight * appearance + s.lambda_generated_identity * generated_identity
+            through = through + learned - learned.detach()
         loss = s.lambda_image * image + code_weight * structure + s.lambda_identity * identity
         losses = {
             "loss": loss + through,

@@ -76,6 +76,7 @@ class DGNetSettings(EncoderSettings):
     image_reconstruction: _Sum
     code_reconstruction: _Sum
     detach_appearance: bool
+    judge_learns: bool
     lambda_image: Weight
     lambda_code: Weight
     lambda_identity: Weight

@@ -155,6 +155,30 @@ def test_who_judges_a_generated_image_does_not_change(name: str, data: DataSet) 
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["generated_identity", "code"])
+def test_who_judges_learns_as_well_where_it_should(name: str, data: DataSet) -> None:
+    """Section 3.3: the other half of the update. The loss and the generator's half are the same."""
+    found = []
+    for learns in ("false", "true"):
+        torch.manual_seed(0)
+        changes = [*only(name), "ramp_codes=false", "detach_appearance=true"]
+        method = DGNetMethod(tiny(*changes, f"judge_learns={learns}"), data.train, 0, "")
+        torch.manual_seed(5)
+        loss = method.generate(batch())["loss"]
+        loss.backward()
+        model = method.models["model"]
+        generator = model.generator
+        own = gradients(generator.network), gradients(model.classifiers)
+        found.append((loss.item(), gradients(generator.decoder), own))
+        assert gradients(method._judge) == 0
+    (loss, made, own), (loss_too, made_too, own_too) = found
+    assert loss_too == pytest.approx(loss)
+    assert made_too == pytest.approx(made)
+    assert own == (0, 0)
+    assert own_too[0] > 0
+    assert (own_too[1] > 0) == (name == "generated_identity")
+
+
 @pytest.mark.parametrize("detached", [False, True])
 def test_image_reconstruction_reaches_the_appearance_encoder(detached: bool, data: DataSet) -> None:
     changes = [*only("image"), f"detach_appearance={str(detached).lower()}"]
