@@ -31,7 +31,9 @@ def identities(
 
 @app.command(epilog="Example: camtrail show 17 site.yaml")
 def show(
-    identity: Annotated[int, typer.Argument(metavar="ID", help="The number of the identity.")],
+    identity: Annotated[
+        int, typer.Argument(min=1, max=2**63 - 1, metavar="ID", help="The number of the identity.")
+    ],
     site: SiteFile = DEFAULT_SITE,
     json: AsJson = False,
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.model import Site
-from pipeline.config.redaction import redact_url
+from pipeline.config.redaction import redact, redact_url
 from pipeline.config.sections import Camera, Mqtt, Tls, Topology, Transit, Webhook
 from pipeline.config.telemetry import Traces
 
@@ -26,7 +26,7 @@ def explain(path: Path, error: ValidationError) -> str:
         elif item["type"] == "string_pattern_mismatch" or place.endswith("[key]"):
             message = "names are lower-case letters, digits, '-' and '_', at most 63 of them"
         elif not isinstance(item["input"], (dict, list)) and not _SECRETS & set(item["loc"]):
-            message = f"{message} (got {redact_url(str(item['input']))!r})"
+            message = f"{message} (got {redact(redact_url(str(item['input'])))!r})"
         lines.append(f"{path}: {place}: {message}")
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from pipeline.config.explain import explain
 from pipeline.config.model import Site
+from pipeline.config.redaction import redact
 from pipeline.config.sections import (
     Encryption,
     Matcher,
@@ -51,7 +52,7 @@ def load_site(path: Path, unset: str | None = None) -> Site:
     try:
         raw = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that refuses double keys
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 13th month
-        raise CamtrailError(f"{path}: not valid YAML: {error}") from None
+        raise CamtrailError(f"{path}: not valid YAML: {redact(_fault(error))}") from None
     if not isinstance(raw, dict):
         raise CamtrailError(f"{path}: expected a mapping with `site` and `cameras`")
     # A section of which everything is commented out is empty: its defaults apply.
@@ -64,6 +65,14 @@ def load_site(path: Path, unset: str | None = None) -> Site:
     return _resolve(site, path.resolve().parent)
 
 
+def _fault(error: Exception) -> str:
+    """What is wrong and where, without the line, which may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return str(error)
+    return f"{error.problem} in line {mark.line + 1}, column {mark.column + 1}"
+
+
 class _Loader(yaml.SafeLoader):
     """A safe loader to which a key given twice is an error."""
 
@@ -71,6 +80,8 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node)
         if isinstance(key, (str, int, float)) and key in seen:
             raise yaml.constructor.ConstructorError(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pipeline.config.model import Site
 
 URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
+_HOST = re.compile(r"[^:]*(:\d*)?")
 _URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]+")
 
 
@@ -17,11 +18,16 @@ def redact_url(url: str) -> str:
     match = URL.match(url)
     if not match:
         return url
-    address, _, query = url[match.end() :].partition("?")
-    user, at, host = address.rpartition("@")  # the last @: a password may hold / and @
-    if at:
-        address = (user.split(":", 1)[0] + ":***" if ":" in user else user) + at + host
-    return match.group() + address + ("?" + re.sub(r"=[^&]*", "=***", query) if query else "")
+    scheme, rest = match.group(), url[match.end() :]
+    user, at, place = rest.rpartition("@")  # the last @: a password may hold /, ? and @
+    before, mark, _ = user.partition("?")
+    if mark and ("/" in before or _HOST.fullmatch(before)):
+        # An @ in the query, or a ? in the password: it cannot be told, so all of it is hidden.
+        return f"{scheme}{re.split('[:/?]', rest)[0]}/***"
+    host, _, query = place.partition("?")
+    if ":" in user:
+        user = user.split(":", 1)[0] + ":***"
+    return scheme + user + at + host + ("?" + re.sub(r"=[^&]*", "=***", query) if query else "")
 
 
 def redact(text: str) -> str:

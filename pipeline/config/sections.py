@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     SecretStr,
+    StringConstraints,
     field_serializer,
     field_validator,
     model_validator,
@@ -91,7 +92,7 @@ class Crops(Strict):
 class Camera(Strict):
     """One camera: where its pictures come from."""
 
-    source: str = Field(min_length=1)
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     start: datetime | None = Field(None, description="capture time of a file's first frame")
     fps: float | None = Field(None, gt=0, le=240, description="cap on the frames taken a second")
     masks: tuple[tuple[tuple[float, float], ...], ...] = Field(

@@ -257,6 +257,9 @@ def test_the_effective_configuration_is_whole_plain_and_redacted(
         ("rtsp://u@h/1", "rtsp://u@h/1"),
         ("http://h/v?user=a&pass=b", "http://h/v?user=***&pass=***"),
         ("redis://:p@h:6379/0", "redis://:***@h:6379/0"),
+        ("rtsp://u:top?sec@h:554/1?a=b", "rtsp://u:***@h:554/1?a=***"),
+        ("http://h/v?user=a@b&pass=c", "http://h/***"),
+        ("http://h:80?user=a@b", "http://h/***"),
         ("gate.mp4", "gate.mp4"),
     ],
 )
@@ -267,13 +270,39 @@ def test_redacts_urls(url: str, expected: str) -> None:
 
 @given(
     password=st.text(
-        st.characters(exclude_categories=["C", "Z"], exclude_characters="'\"<>?"), min_size=4
+        st.characters(exclude_categories=["C", "Z"], exclude_characters="'\"<>"), min_size=4
     )
 )
 def test_no_password_survives_redaction(password: str) -> None:
     marked = f"#{password}#"
     assert marked not in redact_url(f"rtsp://user:{marked}@camera.example:554/1")
     assert marked not in redact(f"error at rtsp://user:{marked}@camera.example:554/1 again")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "site: yard\ncameras:\n  gate: {source: rtsp://u:topsecret@h/s: x, fps: 1}\n",
+        "site: yard\ncameras: gate=rtsp://u:topsecret@h/s\n",
+        "site: yard\nredis: ' redis://u:topsecret@h/0'\ncameras: {gate: {source: '0'}}\n",
+        "site: yard\ncameras: {gate: {source: ' rtsp://u:topsecret@h/s', fps: -1}}\n",
+    ],
+)
+def test_no_password_is_in_what_is_said_of_a_mistake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(CamtrailError) as refused:
+        load_site(tmp_path / "site.yaml")
+    assert "topsecret" not in str(refused.value)
+
+
+def test_a_source_among_spaces_and_what_cameras_have_in_common(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "site: yard\ncameras:\n  a: &all {source: ' rtsp://u:p@h/s ', fps: 5}\n"
+        "  b: {<<: *all, source: rtsp://h/t}\n"
+    )
+    cameras = load_site(tmp_path / "site.yaml").cameras
+    assert [c.source for c in cameras.values()] == ["rtsp://u:p@h/s", "rtsp://h/t"]
+    assert [c.fps for c in cameras.values()] == [5, 5]
 
 
 def test_who_needs_no_passwords_need_not_have_them(tmp_path: Path) -> None:
