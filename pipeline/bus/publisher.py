@@ -34,6 +34,7 @@ _POLL_SECONDS = 0.25  # how often the committed position is read while something
 _STALL_SECONDS = 5.0  # how long the position may stand still before the server is suspected
 _BATCH_BYTES = 2**20
 _BACKOFF = (0.1, 5.0)  # seconds: first and longest wait after an error
+_REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
 log = get_logger(__name__)
 
@@ -216,6 +217,8 @@ class Publisher:
     def _failed(self, error: Exception) -> None:
         reason = str(error).rpartition(" caused error: ")[2]  # without the command and its data
         text = redact(reason) or type(error).__name__
+        if isinstance(error, _REFUSED):
+            text = f"Redis refuses the user or password of `redis:` in site.yaml ({text})"
         with self._changed:
             if self._connected or text != self._error:
                 log.warning("cannot publish", camera=self.camera, error=text)

@@ -198,7 +198,7 @@ def test_a_wrong_password_is_reported_and_never_printed(
     wrong = site.model_copy(update={"redis": f"unix://{socket}?password=wrong-secret"})
     with Publisher(wrong, "gate") as sender:
         count = put(sender, 2)
-        assert wait_for(lambda: "password" in sender.stats.error)
+        assert wait_for(lambda: "password of `redis:` in site.yaml" in sender.stats.error)
         assert "secret" not in sender.stats.error
         assert sender.stats.spooled == count
         former = sender.run
