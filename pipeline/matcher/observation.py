@@ -96,10 +96,12 @@ def observe(
     those = _Known(known, topology)
     rows = [those.places[tracklet.key] for tracklet in new]
     alike = those.similarities(rows)
-    apart = {camera: those.elsewhere(camera, topology) for camera in those.cameras}
+    cameras = {tracklet.key.camera for tracklet in new}
+    apart = {camera: those.elsewhere(camera, topology) for camera in cameras}
     for row in rows:
-        others = those.rows[those.rows != row] if row in alike else np.empty(0, np.int64)
-        similarities = alike[row][those.rows != row] if row in alike else np.empty(0, np.float32)
+        rest = those.rows != row
+        others = those.rows[rest] if row in alike else np.empty(0, np.int64)
+        similarities = alike[row][rest] if row in alike else np.empty(0, np.float32)
         _learn_way(topology, those, row, thresholds, apart[those.tracklets[row].key.camera])
         _learn_doors(topology, those, row)
         _learn_company(topology, those, row, thresholds, similarities, others)
@@ -117,9 +119,9 @@ def _learn_way(
     last[known.identities[before]] = before
     those = last[last >= 0]
     # One left and this one came, rather than was lost and found again, or stood in two views.
-    lost = np.zeros(len(gaps), np.bool_)
-    lost[known.cameras[tracklet.key.camera]] = True
-    another = np.where(lost, gaps > CONTINUATION_SECONDS, elsewhere)
+    here = np.zeros(len(gaps), np.bool_)
+    here[known.cameras[tracklet.key.camera]] = True
+    another = np.where(here, gaps > CONTINUATION_SECONDS, elsewhere)
     those = those[(gaps[those] <= _REACH) & another[those]]
     certain = _certain(tracklet, thresholds)
     for place, gap in zip(those.tolist(), gaps[those].tolist(), strict=True):

@@ -72,7 +72,7 @@ class TimedStore(Store):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prototypes", type=int, nargs="+", default=[10_000])
+    parser.add_argument("--prototypes", type=int, nargs="+", default=[40_000])
     parser.add_argument("--updates", type=int, default=3_000, help="in each of the two parts")
     parser.add_argument("--rate", type=float, default=200.0, help="updates a second when paced")
     parser.add_argument("--embeddings", type=Path, help="keeps the demo encoder's here")

@@ -189,12 +189,10 @@ class DGNetMethod(DGNetFeatures):
         appearance = self._code_loss(made.fed_code, made.codes.appearance.detach())
         generated_identity = self._identity_loss(made.fed_logits.primary, labels)
         adversarial = generator_loss(self._judge(made.fed), s.adversarial)
-        judged = code_weight * appearance + s.lambda_generated_identity * generated_identity
-        judged = judged + s.lambda_adversarial * adversarial
-        through = _through(judged, made.fed, made.cross)
+        seen = code_weight * appearance + s.lambda_generated_identity * generated_identity
+        through = _through(seen + s.lambda_adversarial * adversarial, made.fed, made.cross)
         if s.judge_learns:
-            learned = code_weight * appearance + s.lambda_generated_identity * generated_identity
-            through = through + learned - learned.detach()
+            through = through + seen - seen.detach()
         loss = s.lambda_image * image + code_weight * structure + s.lambda_identity * identity
         losses = {
             "loss": loss + through,

@@ -145,9 +145,9 @@ def test_the_picture_shows_each_step_and_loads_nothing() -> None:
 
 def test_the_table_fits_a_narrow_terminal() -> None:
     many = replace(STEP, cameras=24, fps=7.5, total_fps=180.0, delay=12.3, delay_p90=45.6)
-    console = Console(file=io.StringIO(), width=80)
-    show([STEP, many], console)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    printed = io.StringIO()
+    show([STEP, many], Console(file=printed, width=80))
+    shown = printed.getvalue()
     assert "7.5 of 10" in shown
     assert "45.60 s" in shown
     assert "too slow" in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,16 @@ class Readers(Dataset[tuple[Tensor, int]]):
         return torch.full((1, 2, 2), float(os.getpid())), 0
 
 
-def test_no_more_readers_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+@pytest.fixture
+def one_processor() -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("one_processor")
+def test_no_more_readers_than_processors() -> None:
     made = source(16, 2)
     readers = {
         pid
