@@ -1,4 +1,4 @@
-"""Processes that end when we end."""
+"""Processes that end when we end, and what their exit status says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+
+STOPPED = os.EX_TEMPFAIL  # of what was stopped before its end: start it again
+INCOMPLETE = os.EX_DATAERR  # of a file's worker at its end: some of it could not be decoded
 
 # Linux can signal a child when its parent dies, and that survives the exec. Elsewhere a child
 # left behind is found by the next start (by its lock, or its socket).

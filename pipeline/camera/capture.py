@@ -7,6 +7,7 @@ stderr. Both are silenced here, and where something cannot be opened PyAV is ask
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
 import av
 import av.error
@@ -38,6 +39,25 @@ def open_capture(camera: config.Camera) -> cv2.VideoCapture | None:
     flat = [int(number) for item in parameters.items() for number in item]
     capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, flat)
     return capture if capture.isOpened() else None
+
+
+def length_of(camera: config.Camera) -> float:
+    """How many seconds of pictures a video file says that it has; 0 where it does not say.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened (see `why_not`).
+    """
+    with av.open(camera.source) as container:
+        stream = container.streams.video[0]
+        said = [
+            float(duration * unit)
+            for duration, unit in (
+                (stream.duration, stream.time_base),
+                (container.duration, Fraction(1, av.time_base)),
+            )
+            if duration is not None and unit is not None
+        ]
+        return min(said, default=0.0)
 
 
 def why_not(camera: config.Camera) -> str:

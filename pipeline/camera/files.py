@@ -6,6 +6,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from pipeline import config
-from pipeline.camera.capture import open_capture, why_not
+from pipeline.camera.capture import length_of, open_capture, why_not
 from pipeline.camera.metrics import FrameCounts
 from pipeline.errors import CamtrailError
 from pipeline.records import Frame, Image
@@ -23,15 +24,33 @@ FOLDER_FPS = 10.0
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _DEFAULT_FPS = 25.0  # where a file does not tell
 _MAX_DAMAGED = 50  # frames in a row that cannot be decoded, after which a file is at its end
+_SHORT = 1.0  # seconds by which a whole file may end before it says: its sound does, say
 
 Wanted = Callable[[float], bool]
 
 
+@dataclass
+class Lost:
+    """Frames of a file that could not be decoded, and how many seconds into it the first was."""
+
+    frames: int = 0
+    after: float = 0.0
+
+    def add(self, frames: int, seconds: float) -> None:
+        """Some more of them, behind what was read last."""
+        if frames and not self.frames:
+            self.after = seconds
+        self.frames += frames
+
+
 class Reader(Protocol):
-    """What a file or folder has: its rate, its number of frames (0: unknown) and the frames."""
+    """What a file or folder has: its rate, its number of frames (0: unknown, and often only an
+    estimate), the frames, and those of them that were lost.
+    """
 
     fps: float
     count: int
+    lost: Lost
 
     def frames(self, after: int, wanted: Wanted) -> Iterator[tuple[int, float, Image]]:
         """``(number, seconds since the first frame, picture)`` of the frames behind ``after``
@@ -66,7 +85,6 @@ class FileSource:
         self._after = after
         start = camera.start.timestamp() if camera.start else self._path.stat().st_mtime
         self._start = self._now = start
-        self._decoded = 0
         self._last = 0
         self._ended = False
         self._stop = threading.Event()
@@ -80,13 +98,14 @@ class FileSource:
 
     @property
     def message(self) -> str:
-        """At the end, how many frames could not be decoded, if any."""
-        lost = self._reader.count - self._after - self._decoded
-        if not self._ended or self._wanted.capped or lost <= 0:
+        """At the end, how many frames could not be decoded, if any, and where the first was."""
+        lost, count = self._reader.lost, self._reader.count
+        if not self._ended or not lost.frames:
             return ""
+        of_all = f" of {count}" if count else ""
         return (
-            f"{self._path}: {lost} of {self._reader.count} frames could not be decoded "
-            "(damaged or cut off); all others were read"
+            f"{self._path}: {lost.frames}{of_all} frames could not be decoded (damaged or cut "
+            f"off), the first of them after {lost.after:.1f} s; all others were read"
         )
 
     def now(self) -> float:
@@ -106,7 +125,6 @@ class FileSource:
             self._ended = True
             return None
         self._now = item.time
-        self._decoded += 1
         return item
 
     def close(self) -> None:
@@ -164,10 +182,6 @@ class Rate:
         self._fps = fps
         self._interval = -1
 
-    @property
-    def capped(self) -> bool:
-        return self._fps is not None
-
     def __call__(self, seconds: float) -> bool:
         if self._fps is None:
             return True
@@ -193,6 +207,8 @@ class VideoReader:
         self.fps = fps if math.isfinite(fps) and 0 < fps <= 1000 else _DEFAULT_FPS
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # of a raw stream: nonsense below zero
         self.count = int(count) if 0 < count < 2**40 else 0
+        self.lost = Lost()
+        self._length = length_of(camera)
 
     def frames(self, after: int, wanted: Wanted) -> Iterator[tuple[int, float, Image]]:
         number, seconds, damaged = 0, 0.0, 0
@@ -201,6 +217,7 @@ class VideoReader:
                 if not self._capture.grab():
                     damaged += 1
                     continue
+                self.lost.add(damaged, seconds)
                 number += 1 + damaged
                 seconds = self._seconds(number, seconds)
                 damaged = 0
@@ -208,6 +225,10 @@ class VideoReader:
                     ok, image = self._capture.retrieve()
                     if ok:
                         yield number, seconds, np.asarray(image, np.uint8)
+                    else:
+                        self.lost.add(1, seconds)
+            if self._length - seconds > _SHORT + 1 / self.fps:
+                self.lost.add(max(1, self.count - number), seconds)
         finally:
             self._capture.release()
 
@@ -229,6 +250,7 @@ class FolderReader:
             raise CamtrailError(f"{path}: the folder has no pictures ({kinds})")
         self.fps = fps or FOLDER_FPS
         self.count = len(self._paths)
+        self.lost = Lost()
 
     def frames(self, after: int, wanted: Wanted) -> Iterator[tuple[int, float, Image]]:
         for number, path in enumerate(self._paths, 1):
@@ -237,6 +259,8 @@ class FolderReader:
                 image = cv2.imread(str(path), cv2.IMREAD_COLOR)
                 if image is not None:
                     yield number, seconds, np.asarray(image, np.uint8)
+                else:
+                    self.lost.add(1, seconds)
 
 
 def _reader(path: Path, camera: config.Camera) -> Reader:

@@ -48,30 +48,34 @@ _NOBODY = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32))
 log = get_logger(__name__)
 
 
-def run_worker(site: config.Site, camera: str, stop: threading.Event) -> None:
+def run_worker(site: config.Site, camera: str, stop: threading.Event) -> str:
     """Works until the camera's file is at its end and committed, or until ``stop`` is set.
 
     A live camera never ends. A file goes on behind the last frame that a former run published;
     another, later file in its place is read from its beginning.
 
+    Returns:
+        What of the file could not be decoded, in a sentence; "" where there is nothing to say.
+
     Raises:
         CamtrailError: the camera, its file, the detector or the encoder cannot be used.
     """
-    options = site.camera(camera)
+    options, lost = site.camera(camera), ""
     with closing(Publisher(site, camera)) as publisher:
         former = footage.where_to_go_on(camera, options, publisher.resume)
         if former is not None and former.state == CameraState.ENDED:
             log.info("the file was read to its end before; nothing is read again", camera=camera)
             if publisher.wait_committed(_HEALTH_SECONDS):
-                return  # nothing more need be said, and a matcher that waited for it may be gone
+                return ""  # nothing more need be said, and a matcher that waited for it may be gone
             publisher.put([replace(former, run=publisher.run, frames=0)])
         else:
             try:
-                _watch(site, camera, publisher, former, stop)
+                lost = _watch(site, camera, publisher, former, stop)
             except StoppedError:  # the next run goes on behind what was published, as after a kill
                 log.info("stopped while it waited for the inference process", camera=camera)
         if not options.live:
             _await_commit(camera, publisher, stop)
+    return lost
 
 
 def _watch(
@@ -80,7 +84,8 @@ def _watch(
     publisher: Publisher,
     former: Progress | None,
     stop: threading.Event,
-) -> None:
+) -> str:
+    """Returns what a file's source has to say at its end."""
     with (
         closing(open_source(site.camera(camera), camera, former.frame if former else 0)) as source,
         closing(PreviewSender(site, camera, publisher.run)) as preview,
@@ -88,6 +93,7 @@ def _watch(
     ):
         detector, encoder = networks.detector, networks.encoder
         Worker(site, camera, source, detector, encoder, publisher, former, preview).run(stop)
+        return "" if source.live else source.message
 
 
 def _await_commit(camera: str, publisher: Publisher, stop: threading.Event) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.child import INCOMPLETE, STOPPED
 from pipeline.cli.options import (
     DEFAULT_SITE,
-    STOPPED,
     AsJson,
     JsonLogs,
     SiteFile,
@@ -46,7 +46,8 @@ def worker(
 ) -> None:
     """Read one camera: detect, track, embed and publish. `camtrail run` starts these itself.
 
-    Exit status 75 says that a file was stopped before its end; the next start goes on there.
+    Exit status 75 says that a file was stopped before its end; the next start goes on there;
+    65, that it was read to its end, but is cut off or damaged.
     """
     settings = load(site)
     settings.camera(camera)
@@ -58,12 +59,15 @@ def worker(
     with speaking(settings, name, json_logs):
         from pipeline.camera.worker import run_worker
 
-        run_worker(settings, camera, stop)
+        lost = run_worker(settings, camera, stop)
     if settings.camera(camera).live:
         return
     if stop.is_set():
         raise typer.Exit(STOPPED)
     leave(settings.data_dir, name)
+    if lost:
+        typer.echo(f"camtrail: {lost}", err=True)
+        raise typer.Exit(INCOMPLETE)
 
 
 @app.command(epilog="Example: camtrail inference site.yaml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -18,7 +17,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write log lines as JSON.")]
 UntilEnd = Annotated[bool, typer.Option("--until-end", help="Stop when all files are read.")]
 DEFAULT_SITE = Path("site.yaml")
-STOPPED = os.EX_TEMPFAIL  # the exit status of what was stopped before its end: start it again
 
 
 def load(path: Path) -> Site:

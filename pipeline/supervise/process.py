@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.child import spawn
+from pipeline.child import INCOMPLETE, spawn
 from pipeline.config import redact
 from pipeline.supervise.logs import Log
 from pipeline.supervise.policy import RestartPolicy
@@ -32,7 +32,8 @@ class Process:
     """A program that is started again when it dies, its output in a log file.
 
     ``message`` is the last line that it wrote before it died, redacted. Exit status 0 is the end
-    where ``ends`` (a file that was read), and a death like others where not.
+    where ``ends`` (a file that was read), and a death like others where not; so is `INCOMPLETE`,
+    of which ``incomplete`` and ``message`` tell.
     """
 
     def __init__(self, name: str, command: Sequence[str], log: Path, ends: bool) -> None:
@@ -43,6 +44,7 @@ class Process:
         self.message = ""
         self.started = 0.0  # monotonic
         self.killed = False  # whether the present child was told to die at once
+        self.incomplete = False  # whether it has ended, but something of it was lost
         self._command = command
         self._log = Log(log)
         self._ends = ends
@@ -79,8 +81,9 @@ class Process:
                 self.state = State.RUNNING  # whatever it was before, it lives
             return False
         self._child = None
-        if status == 0 and self._ends:
-            self.state = State.ENDED
+        if self._ends and status in (0, INCOMPLETE):
+            self.state, self.incomplete = State.ENDED, status == INCOMPLETE
+            self.message = self._last_words() if self.incomplete else ""
             return True
         self._due = now + self.policy.died(now - self.started, status)
         self.state = State.QUARANTINED if self.policy.quarantined else State.WAITING

@@ -43,7 +43,7 @@ def run_site(
         with_viewer: the viewer as well, unless the site's settings say that it is not wanted.
 
     Returns:
-        The exit status: 0, or 1 where a camera could not be read to its end.
+        The exit status: 0, or 1 where not all of a file could be read.
 
     Raises:
         CamtrailError: another one runs this site, Redis cannot be started, ``until_end`` can

@@ -189,7 +189,7 @@ class Supervisor:
             thread.join()
 
     def result(self) -> int:
-        """The exit status, after the end; says which cameras did not come to theirs.
+        """The exit status, after the end; says which cameras were not wholly read.
 
         Raises:
             CamtrailError: the matcher could not run.
@@ -201,7 +201,10 @@ class Supervisor:
         unread = [worker for worker in self._workers if worker.state is not State.ENDED]
         for worker in unread:
             log.error("not read to its end", camera=worker.name, error=worker.message)
-        return 1 if unread else 0
+        incomplete = [worker for worker in self._workers if worker.incomplete]
+        for worker in incomplete:
+            log.warning("not all of it was read", camera=worker.name, error=worker.message)
+        return 1 if unread or incomplete else 0
 
     def table(self) -> Table:
         """The table of live status."""
@@ -210,7 +213,10 @@ class Supervisor:
 
     def _gone(self, process: Process) -> None:
         if process.state is State.ENDED:
-            log.info("ended", process=process.name)
+            if process.incomplete:
+                log.warning("ended", process=process.name, error=process.message)
+            else:
+                log.info("ended", process=process.name)
             return
         log.warning("died", process=process.name, error=process.message, state=str(process.state))
         if process.state is State.QUARANTINED and process in self._workers:

@@ -131,7 +131,55 @@ def test_a_file_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     frames = read_all(source)
     assert 40 < len(frames) < 90
     assert [number_in(f.image) for f in frames[:-2]] == list(range(1, len(frames) - 1))
+    lost = f"{100 - len(frames)} of 100 frames could not be decoded"
+    assert lost in source.message
+    where = f"the first of them after {frames[-1].time - START.timestamp():.1f} s"
+    assert where in source.message
+    slow = opened(tmp_path / "cut.mp4", fps=2)
+    assert len(read_all(slow)) < len(frames) / 4
+    assert lost in slow.message
+    resumed = opened(tmp_path / "cut.mp4", after=len(frames))
+    assert read_all(resumed) == []
+    assert lost in resumed.message
+
+
+def test_a_video_of_another_container_that_is_cut_off(tmp_path: Path) -> None:
+    whole = numbered(tmp_path / "whole.mkv", 100).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    source = opened(tmp_path / "cut.mkv")
+    frames = read_all(source)
+    assert 40 < len(frames) < 90
     assert f"{100 - len(frames)} of 100 frames could not be decoded" in source.message
+
+
+def trimmed(path: Path, target: Path, seconds: int) -> Path:
+    """The film without its beginning, whose pictures are still in the file, as programs that cut
+    without coding anew leave it.
+    """
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(path)) as film, av.open(str(target), "w", options=options) as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(film.streams.video[0]):
+            if packet.pts is not None and packet.dts is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = stream
+                container.mux(packet)
+    return target
+
+
+def test_nothing_is_said_of_a_whole_file_whose_number_of_frames_is_an_estimate(
+    tmp_path: Path,
+) -> None:
+    ticks = [0, 10, 20, 55, 60, 100, 250]
+    seldom = write_video(tmp_path / "vfr.mkv", map(picture, range(7)), ticks=ticks)
+    film = numbered(tmp_path / "whole.mp4", 100)
+    shorter = trimmed(film, tmp_path / "trimmed.mp4", 3)
+    stream = numbered(tmp_path / "clip.ts", 100)
+    for path, frames in ((seldom, 7), (shorter, 70), (stream, 100)):
+        source = opened(path)
+        assert len(read_all(source)) == frames
+        assert source.message == ""
 
 
 def test_damage_in_the_middle_loses_only_what_is_damaged(tmp_path: Path) -> None:
@@ -144,6 +192,8 @@ def test_damage_in_the_middle_loses_only_what_is_damaged(tmp_path: Path) -> None
     assert len(frames) >= 80
     assert frames[-1].index == 100
     assert number_in(frames[-1].image) == 100
+    lost = 100 - len(frames)
+    assert (f"{lost} of 100 frames could not be decoded" in source.message) == bool(lost)
     assert all(a.index < b.index and a.time < b.time for a, b in pairwise(frames))
 
 

@@ -22,7 +22,7 @@ from pipeline import config
 from pipeline.bus import EmbeddedServer, Keys, Publisher, connect, encode
 from pipeline.camera.files import FileSource
 from pipeline.camera.worker import Worker, run_worker, unmasked
-from pipeline.cli.options import STOPPED
+from pipeline.child import INCOMPLETE, STOPPED
 from pipeline.config import Site, load_site
 from pipeline.errors import CamtrailError
 from pipeline.inference.detector import Detector
@@ -324,11 +324,13 @@ def test_a_truncated_file_is_read_as_far_as_it_goes_and_says_so(yard: Yard) -> N
     whole = numbered(yard.folder / "whole.mp4", 100, movflags="faststart").read_bytes()
     (yard.folder / "gate.mp4").write_bytes(whole[: len(whole) * 2 // 3])
     with yard.open(FILE) as committer:
-        assert yard.start("gate").wait(60) == 0
+        assert yard.start("gate").wait(60) == INCOMPLETE
         last = committer.progress("gate")[-1]
         assert last.state == CameraState.ENDED
         assert 40 < last.frames < 90
-        assert f"{100 - last.frames} of 100 frames could not be decoded" in yard.log("gate")
+        said = yard.log("gate").splitlines()[-1]
+        assert said.startswith("camtrail: ")
+        assert f"gate.mp4: {100 - last.frames} of 100 frames could not be decoded" in said
 
 
 def test_a_live_camera_that_is_away_holds_nobody_up(yard: Yard) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.child import INCOMPLETE
 from pipeline.supervise import logs as module
 from pipeline.supervise.process import Process, State
 from tests.pipeline.bus.samples import wait_for
@@ -27,6 +28,15 @@ def test_the_end_of_a_file_is_an_end(tmp_path: Path) -> None:
     assert (process.state, process.restarts, process.pid) == (State.ENDED, 0, None)
     assert not process.poll()
     assert (tmp_path / "logs" / "p.log").read_text() == "hello\n"
+
+
+def test_a_file_of_which_not_all_could_be_read_is_at_its_end(tmp_path: Path) -> None:
+    code = f"print('camtrail: gate.mp4: cut off'); raise SystemExit({INCOMPLETE})"
+    process = program(tmp_path, code)
+    assert wait_for(process.poll)
+    assert (process.state, process.incomplete) == (State.ENDED, True)
+    assert process.message == "gate.mp4: cut off"
+    assert not process.poll()
 
 
 def test_a_live_camera_that_ends_is_started_again(tmp_path: Path) -> None:

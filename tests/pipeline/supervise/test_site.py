@@ -23,6 +23,7 @@ from pipeline.config import Site
 from pipeline.records import CameraState
 from pipeline.store import Store
 from tests.pipeline.bus.samples import wait_for
+from tests.pipeline.camera.videos import numbered
 from tests.pipeline.live import small_site, stored_updates
 from tests.pipeline.notify.places import SECRET, hook
 from tests.pipeline.run import Run
@@ -82,6 +83,29 @@ def test_files_are_read_to_their_end_though_everything_is_killed_once(path: Path
     skipped = [line["camera"] for line in again.lines() if "nothing is read again" in line["event"]]
     assert sorted(skipped) == sorted(records)
     assert stored_updates(site) == before
+
+
+def test_a_video_that_is_cut_off_is_told_on_the_console(tmp_path: Path) -> None:
+    whole = numbered(tmp_path / "whole.mp4", 100, movflags="faststart").read_bytes()
+    (tmp_path / "gate.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "hall.mp4").write_bytes(whole)
+    path = tmp_path / "site.yaml"
+    start = "start: 2026-01-05T08:00:00Z"
+    cameras = {name: f"{{source: {name}.mp4, {start}}}" for name in ("gate", "hall")}
+    lines = (f"  {name}: {settings}\n" for name, settings in cameras.items())
+    path.write_text("site: yard\ndetector: {image_size: 64}\ncameras:\n" + "".join(lines))
+    run = Run(path, "--until-end")
+    assert run.process.wait(120) == 1
+    store = Store.open(load(path).store_url, read_only=True)
+    records = {record.camera: record for record in store.cameras()}
+    assert {record.state for record in records.values()} == {CameraState.ENDED}
+    assert records["hall"].frames == 100
+    lost = 100 - records["gate"].frames
+    assert 10 < lost < 60
+    said = [line for line in run.lines() if "frames could not be decoded" in str(line)]
+    assert said[-1]["camera"] == "gate"
+    assert f"gate.mp4: {lost} of 100 frames could not be decoded" in said[-1]["error"]
+    assert len(run.pids("gate")) == 1
 
 
 def stored_updates_or_none(site: Site) -> object:
