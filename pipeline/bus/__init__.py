@@ -41,7 +41,7 @@ An external Redis must run with ``maxmemory-policy noeviction``, as the embedded
 The wire format is described in `pipeline.bus.wire`.
 """
 
-from pipeline.bus.connection import connect
+from pipeline.bus.connection import check_login, connect, refused_login
 from pipeline.bus.consumer import Consumer, Delivery
 from pipeline.bus.forgetting import forget_messages
 from pipeline.bus.keys import Keys
@@ -70,6 +70,7 @@ __all__ = [
     "Requests",
     "WireError",
     "ask",
+    "check_login",
     "connect",
     "decode",
     "decode_preview",
@@ -80,4 +81,5 @@ __all__ = [
     "last_id",
     "last_numbers",
     "listen",
+    "refused_login",
 ]

@@ -22,7 +22,7 @@ from pipeline.bus.primary import (
     parse,
     primary_of,
 )
-from pipeline.config import Site, redact_url
+from pipeline.config import Site, redact, redact_url
 from pipeline.errors import CamtrailError
 
 BLOCK_SECONDS = 5.0  # the longest that a read may block
@@ -30,6 +30,7 @@ SOCKET_TIMEOUT = 15.0  # seconds; more than the longest block
 CONNECT_TIMEOUT = 5.0
 
 _TLS = {"ssl_ca_certs": "authority", "ssl_certfile": "certificate", "ssl_keyfile": "key"}
+_REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 _MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, on some systems 104
 
 
@@ -73,6 +74,32 @@ def connect(
     connection = LedTlsConnection if several.tls else LedConnection
     pool = redis.ConnectionPool(connection, primary=primary, **tls, **several.login, **options)
     return redis.Redis.from_pool(pool)
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without the command and its data, and without passwords."""
+    return redact(str(error).rpartition(" caused error: ")[2]) or type(error).__name__
+
+
+def refused_login(error: Exception) -> str:
+    """What to say where Redis refuses us, which no waiting mends; "" where it is another error."""
+    if not isinstance(error, _REFUSED):
+        return ""
+    return f"Redis refuses the user or password of `redis:` in site.yaml ({reason_of(error)})"
+
+
+def check_login(site: Site) -> None:
+    """Asks Redis once; one that is away is waited for elsewhere.
+
+    Raises:
+        CamtrailError: it refuses the user or password.
+    """
+    with contextlib.closing(connect(site)) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            if said := refused_login(error):
+                raise CamtrailError(said) from None
 
 
 def primary(site: Site) -> Primary | None:

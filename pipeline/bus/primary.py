@@ -72,15 +72,18 @@ class Primary(ABC):
         """Where it is.
 
         Raises:
-            redis.ConnectionError: nobody knows; it says what each of them said.
+            redis.ConnectionError: nobody knows; it says what each of them said. It is an
+                AuthenticationError where all refuse us.
         """
-        reasons = []
+        reasons, refused = [], True
         for address in random.sample(self.asked, len(self.asked)):
             try:
                 return self.ask(address)
             except redis.RedisError as error:
                 reasons.append(_sentence(error, address))
-        raise redis.ConnectionError("; ".join(reasons))
+                refused &= isinstance(error, redis.AuthenticationError)
+        kind = redis.AuthenticationError if refused else redis.ConnectionError
+        raise kind("; ".join(reasons))
 
     def ask(self, address: Address) -> Address:
         """What one of them says; raises redis.RedisError."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from pipeline.bus.connection import connect
+from pipeline.bus.connection import connect, reason_of, refused_login
 from pipeline.bus.keys import BEGINNING, Keys, parse_position
 from pipeline.bus.metrics import REDIS_UP, PublisherCounts
 from pipeline.bus.runs import new_run, note_run, spool_folder
@@ -21,7 +21,7 @@ from pipeline.bus.spans import PublisherSpans
 from pipeline.bus.spool import Group, Spool
 from pipeline.bus.stream import drained
 from pipeline.bus.wire import WireError, decode, encode
-from pipeline.config import Site, redact
+from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.keyring import Keyring, name_of
 from pipeline.records import CameraHealth, Envelope, Position, Progress, TrackletUpdate
@@ -34,7 +34,6 @@ _POLL_SECONDS = 0.25  # how often the committed position is read while something
 _STALL_SECONDS = 5.0  # how long the position may stand still before the server is suspected
 _BATCH_BYTES = 2**20
 _BACKOFF = (0.1, 5.0)  # seconds: first and longest wait after an error
-_REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
 log = get_logger(__name__)
 
@@ -215,10 +214,7 @@ class Publisher:
             backoff = min(2 * backoff, longest)
 
     def _failed(self, error: Exception) -> None:
-        reason = str(error).rpartition(" caused error: ")[2]  # without the command and its data
-        text = redact(reason) or type(error).__name__
-        if isinstance(error, _REFUSED):
-            text = f"Redis refuses the user or password of `redis:` in site.yaml ({text})"
+        text = refused_login(error) or reason_of(error)
         with self._changed:
             if self._connected or text != self._error:
                 log.warning("cannot publish", camera=self.camera, error=text)

@@ -29,6 +29,7 @@ from pipeline.bus import (
     Requests,
     connect,
     forget_messages,
+    refused_login,
 )
 from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import MEMORY, Site, redact
@@ -78,7 +79,7 @@ def run_matcher(
 
     Raises:
         CamtrailError: another matcher runs; the store, the encoder, Milvus or the URL of Redis
-            cannot be used; or the encoder is not that of the store.
+            cannot be used; Redis refuses the password; or the encoder is not that of the store.
     """
     ACTIVE.set(0)
     keep_to_one_thread()
@@ -187,7 +188,7 @@ class Service:
                         self._chores()
                         return
             except (redis.RedisError, OSError) as error:
-                log.warning("Redis is away", error=redact(str(error)))
+                log.warning(refused_login(error) or "Redis is away", error=redact(str(error)))
                 REDIS_UP.labels("matcher").set(0)
                 stop.wait(backoff)
                 backoff = min(2 * backoff, _BACKOFF[1])
@@ -368,7 +369,12 @@ def _open_store(site: Site, stop: threading.Event) -> Store | None:
 
 
 def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:
-    """Waits for Redis, and in standby for the other matcher; False where ``stop`` came before."""
+    """Waits for Redis, and in standby for the other matcher; False where ``stop`` came before.
+
+    Raises:
+        CamtrailError: Redis refuses us from the first, or another matcher runs and we are no
+            standby.
+    """
     wait, waiting = _BACKOFF[0], False
     while not stop.is_set():
         try:
@@ -383,7 +389,10 @@ def _acquire(lease: Lease, stop: threading.Event, standby: bool) -> bool:
                 waiting = True
                 log.info(READY)
         except (redis.RedisError, OSError) as error:
-            log.warning("Redis is away", error=redact(str(error)))
+            said = refused_login(error)
+            if said and not waiting:
+                raise CamtrailError(said) from None
+            log.warning(said or "Redis is away", error=redact(str(error)))
             stop.wait(wait)
             wait = min(2 * wait, _BACKOFF[1])
     return False

@@ -46,8 +46,8 @@ def run_site(
         The exit status: 0, or 1 where not all of a file could be read.
 
     Raises:
-        CamtrailError: another one runs this site, Redis cannot be started, ``until_end`` can
-            never come, or the matcher cannot run.
+        CamtrailError: another one runs this site, Redis cannot be started or refuses us,
+            ``until_end`` can never come, or the matcher cannot run.
         KeyboardInterrupt: Ctrl-C a second time; everything is killed.
     """
     live = [name for name, camera in site.cameras.items() if camera.live]

@@ -10,12 +10,15 @@ from collections.abc import Iterable
 import redis
 from rich.table import Table
 
-from pipeline.bus import Keys, connect
+from pipeline.bus import Keys, connect, refused_login
 from pipeline.bus.metrics import REDIS_UP
 from pipeline.config import Site
 from pipeline.supervise.process import Process, State
+from pipeline.telemetry import get_logger
 
 _READ_SECONDS = 1.0
+
+log = get_logger(__name__)
 
 
 class Status:
@@ -53,7 +56,10 @@ class Status:
                 self._read(client)
             except redis.RedisError as error:
                 REDIS_UP.labels("run").set(0)
-                self.error = type(error).__name__
+                refused = refused_login(error)
+                if refused and refused != self.error:
+                    log.warning(refused)
+                self.error = refused or type(error).__name__
                 self._reachable = math.inf
                 self.workers = {}
         client.close()

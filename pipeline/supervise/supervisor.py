@@ -17,7 +17,7 @@ import redis
 from rich.table import Table
 
 from pipeline import telemetry
-from pipeline.bus import EmbeddedServer, Keys, connect, drained
+from pipeline.bus import EmbeddedServer, Keys, check_login, connect, drained
 from pipeline.config import Site
 from pipeline.encoders.current import Encoders
 from pipeline.errors import CamtrailError
@@ -104,10 +104,13 @@ class Supervisor:
         """Starts Redis and announces the cameras; `poll` starts the rest.
 
         Raises:
-            CamtrailError: Redis does not start, or a worker of another supervisor is running.
+            CamtrailError: Redis does not start or refuses us, or a worker of another supervisor is
+                running.
         """
         if self._redis is not None:
             self._redis.start()
+        else:
+            check_login(self._site)
         self._status = Status(self._site)
         self._begin_notifying()
         at_end = announce_starting(self._site, self._site.cameras, _ANNOUNCE_SECONDS)

@@ -13,7 +13,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bus import Consumer, Keys, Publisher, connect
+from pipeline.bus import Consumer, Keys, Publisher, check_login, connect
 from pipeline.bus.connection import primary
 from pipeline.bus.primary import Cluster, parse
 from pipeline.config import Camera, Site
@@ -158,6 +158,18 @@ def test_a_wrong_password_a_name_that_no_sentinel_knows_and_sentinels_that_are_a
     watched.sentinels[2].kill()
     text = complaint(site_at(tmp_path, watched.url))
     assert all(sentinel.address in text for sentinel in watched.sentinels)
+
+
+def test_nodes_that_all_refuse_the_password_are_not_away(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--cluster-enabled yes", "--requirepass right-secret")
+    server.start()
+    try:
+        site = site_at(tmp_path, f"redis+cluster://:wrong-secret@{server.address}")
+        with pytest.raises(CamtrailError, match="refuses the user or password of `redis:`"):
+            check_login(site)
+    finally:
+        server.kill()
+    check_login(site)  # now it is away, which is no reason not to wait for it
 
 
 def test_a_cluster_whose_slots_nobody_serves(tmp_path: Path) -> None:

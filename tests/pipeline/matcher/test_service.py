@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pipeline.errors import CamtrailError
 from pipeline.matcher.service import Service, make_engine, run_matcher
 from pipeline.records import Envelope, Position, Progress
 from pipeline.store import Store
+from tests.pipeline.bus.servers import Server
 from tests.pipeline.matcher.conftest import write_encoder
 from tests.pipeline.matcher.synthetic import engine, scripts
 from tests.pipeline.matcher.test_engine import identities, mixed, play
@@ -285,6 +286,61 @@ def test_what_was_read_when_the_lease_fell_in_doubt_is_read_again(
             thread.join(PATIENCE)
             assert not thread.is_alive()
         assert lease.looks > 3
+        assert stored(site) == cameras.expected()
+
+
+@pytest.fixture
+def locked(site: Site, tmp_path: Path) -> Iterator[tuple[Server, Site]]:
+    """A server that asks for a password, and the site that knows it."""
+    server = Server(tmp_path / "locked", "--requirepass", "right-secret")
+    server.start()
+    yield server, site.model_copy(update={"redis": f"redis://:right-secret@{server.address}/0"})
+    server.kill()
+
+
+REFUSED = "Redis refuses the user or password of `redis:` in site.yaml"
+
+
+def test_a_password_that_redis_refuses_ends_the_matcher_at_its_start(
+    locked: tuple[Server, Site],
+) -> None:
+    server, site = locked
+    for login in ("", ":wrong-secret@"):
+        wrong = site.model_copy(update={"redis": f"redis://{login}{server.address}/0"})
+        with pytest.raises(CamtrailError, match=REFUSED) as refused:
+            run_matcher(wrong, threading.Event())
+        assert "secret" not in str(refused.value)
+
+
+def test_a_password_that_redis_begins_to_refuse_is_named_and_loses_nothing(
+    locked: tuple[Server, Site], encoder: tuple[Path, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    site, said = locked[1], ""
+
+    def told() -> bool:
+        nonlocal said
+        output = capfd.readouterr()
+        said += output.out + output.err
+        lines = [line for line in said.splitlines() if REFUSED in line]
+        return all(any(name in line for line in lines) for name in ("publisher", "matcher.service"))
+
+    with ExitStack() as stack:
+        admin = stack.enter_context(closing(connect(site)))
+        cameras = Cameras(site, encoder[1], stack)
+        with running(run_matcher, site, until_end=True) as (thread, _):
+            for camera in site.cameras:
+                cameras.put(camera, 10)
+            assert cameras.all_committed()
+            admin.config_set("requirepass", "another-secret")
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            for camera in site.cameras:
+                cameras.put(camera)
+            until(told)
+            assert "secret" not in said
+            admin.config_set("requirepass", "right-secret")
+            assert cameras.all_committed()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
         assert stored(site) == cameras.expected()
 
 

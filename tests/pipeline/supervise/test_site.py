@@ -23,6 +23,7 @@ from pipeline.config import Site
 from pipeline.records import CameraState
 from pipeline.store import Store
 from tests.pipeline.bus.samples import wait_for
+from tests.pipeline.bus.servers import Server
 from tests.pipeline.camera.videos import numbered
 from tests.pipeline.live import small_site, stored_updates
 from tests.pipeline.notify.places import SECRET, hook
@@ -325,6 +326,23 @@ def test_until_end_never_comes_for_a_live_camera(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert "door is live and never ends" in answer.stderr
     assert "secret" not in answer.stderr
+
+
+def test_a_password_that_redis_refuses_ends_the_run_at_its_start(tmp_path: Path) -> None:
+    server = Server(tmp_path / "redis", "--requirepass", "right-secret")
+    server.start()
+    path = tmp_path / "site.yaml"
+    url = f"redis://:wrong-secret@{server.address}/0"
+    path.write_text(f"site: s\nredis: {url}\ncameras: {{door: {{source: door.mp4}}}}\n")
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(path), "--json-logs"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        server.kill()
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert "Redis refuses the user or password of `redis:` in site.yaml" in line
+    assert "secret" not in line
 
 
 @pytest.mark.slow
