@@ -19,6 +19,7 @@ from pipeline.errors import CamtrailError
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 MAX_TRUTH_BYTES = 1_000_000_000
+_BEYOND = 2**53  # from here on a float, through which the numbers go, is not exact
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ def _parse(line: str, place: str) -> tuple[tuple[int, int, float, float, float, 
         raise CamtrailError(f"{place}: {error}") from None
     if not np.isfinite([frame, identity, x, y, width, height]).all():
         raise CamtrailError(f"{place}: a value is not a finite number")
+    for cell, value in zip(cells, (frame, identity, x, y, width, height), strict=False):
+        if abs(value) >= _BEYOND:
+            raise CamtrailError(f"{place}: {cell.strip()} is too large; allowed: below {_BEYOND}")
     if frame < 1 or frame != int(frame) or identity != int(identity):
         raise CamtrailError(f"{place}: frame and id are whole numbers, and frames begin at 1")
     if width <= 0 or height <= 0:

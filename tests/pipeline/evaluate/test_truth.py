@@ -28,6 +28,10 @@ def test_reads_boxes_and_ignored_regions(tmp_path: Path) -> None:
         ("1,1,0,0,5,5,1\n1,2,3\n", "gate.gt.txt:2: 3 columns"),
         ("1,x,0,0,5,5,1\n", "gate.gt.txt:1: could not convert"),
         ("1,1,0,0,nan,5,1\n", "gate.gt.txt:1: a value is not a finite"),
+        ("1,1,0,0,5,5,1\n1,1e19,0,0,5,5,1\n", "gate.gt.txt:2: 1e19 is too large"),
+        ("9007199254740993,1,0,0,5,5,1\n", "gate.gt.txt:1: 9007199254740993 is too large"),
+        ("1,-1e300,0,0,5,5,1\n", "gate.gt.txt:1: -1e300 is too large"),
+        ("1,1,0,0,1e300,5,1\n", "gate.gt.txt:1: 1e300 is too large"),
         ("0,1,0,0,5,5,1\n", "gate.gt.txt:1: frame and id are whole numbers"),
         ("1,1.5,0,0,5,5,1\n", "gate.gt.txt:1: frame and id are whole numbers"),
         ("1,1,0,0,0,5,1\n", "gate.gt.txt:1: width and height"),
@@ -39,6 +43,12 @@ def test_reads_boxes_and_ignored_regions(tmp_path: Path) -> None:
 def test_names_the_row_that_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(CamtrailError, match=message):
         read_truth(write(tmp_path, text), ["gate"])
+
+
+def test_the_largest_numbers_are_read_exactly(tmp_path: Path) -> None:
+    most = 2**53 - 1
+    people = read_truth(write(tmp_path, f"{most},{-most},0,0,5,5,1\n"), ["gate"])["gate"].people
+    assert (people.frames.tolist(), people.ids.tolist()) == ([most], [-most])
 
 
 def test_a_camera_may_have_seen_nobody(tmp_path: Path) -> None:
