@@ -70,7 +70,7 @@ class Encoders:
         """The record; None where nothing was ever promoted.
 
         Raises:
-            CamtrailError: it cannot be read.
+            CamtrailError: it, or the data directory, cannot be read.
         """
         try:
             with self._record.open("rb") as file:
@@ -79,6 +79,11 @@ class Encoders:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
+            if isinstance(error, OSError) and not os.access(self.folder, os.X_OK):
+                raise CamtrailError(
+                    f"{self.data_dir}: cannot be used as data_dir ({error.strerror}); name a "
+                    "folder that you may read and write"
+                ) from None
             cause = error.strerror if isinstance(error, OSError) else "is damaged"
             raise CamtrailError(
                 f"{self._record}: {cause}; restore it, or delete it to use `encoder.path` of "

@@ -19,6 +19,7 @@ from pipeline.config import (
     redact_url,
 )
 from pipeline.errors import CamtrailError
+from tests.unprivileged import public_folder, unprivileged
 
 MINIMAL = "site: campus\ncameras: {gate: {source: gate.mp4}}\n"
 DESIGN = """
@@ -111,6 +112,37 @@ def test_a_certificate_lies_beside_the_file(tmp_path: Path) -> None:
     found = load_site(write(tmp_path, MINIMAL + tls)).viewer.tls
     assert found is not None
     assert (found.certificate, found.key) == (tmp_path / "tls/cert.pem", Path("/etc/key.pem"))
+
+
+def test_a_data_dir_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("file", "file/within"):
+        said = complaint(tmp_path, f"{MINIMAL}data_dir: {name}\n")
+        assert f"{tmp_path / name}: cannot be used as data_dir (Not a directory)" in said
+        assert "encoder" not in said
+
+
+def test_a_data_dir_without_the_right_to_read_is_named() -> None:
+    with public_folder() as folder:
+        path = write(folder, f"{MINIMAL}data_dir: closed\n")
+        (folder / "closed" / "encoders").mkdir(parents=True)
+        (folder / "closed").chmod(0)
+        with unprivileged(), pytest.raises(CamtrailError) as caught:
+            load_site(path)
+    said = f"{folder / 'closed'}: cannot be used as data_dir (Permission denied)"
+    assert said in str(caught.value)
+
+
+def test_the_record_of_encoders_without_the_right_to_read_is_named() -> None:
+    with public_folder() as folder:
+        path = write(folder, MINIMAL)
+        record = folder / "data" / "encoders" / "current.json"
+        record.parent.mkdir(parents=True)
+        record.touch()
+        record.chmod(0)
+        with unprivileged(), pytest.raises(CamtrailError) as caught:
+            load_site(path)
+    assert f"{record}: Permission denied; restore it" in str(caught.value)
 
 
 def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
