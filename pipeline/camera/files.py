@@ -264,10 +264,16 @@ class FolderReader:
 
 
 def _reader(path: Path, camera: config.Camera) -> Reader:
-    if not path.exists():
-        raise CamtrailError(f"{path}: no such video; check the camera's source in site.yaml")
-    if path.is_dir():
-        return FolderReader(path, camera.fps)
-    if not path.stat().st_size:
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            return FolderReader(path, camera.fps)
+    except FileNotFoundError:
+        raise CamtrailError(
+            f"{path}: no such video; check the camera's source in site.yaml"
+        ) from None
+    except OSError as error:
+        raise CamtrailError(f"{path}: cannot be read ({error.strerror})") from None
+    if not size:
         raise CamtrailError(f"{path}: the file is empty (0 bytes)")
     return VideoReader(path, camera)

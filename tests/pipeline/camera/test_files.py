@@ -20,6 +20,7 @@ from pipeline.errors import CamtrailError
 from pipeline.records import Frame
 from pipeline.telemetry.metrics import REGISTRY
 from tests.pipeline.camera.videos import number_in, numbered, picture, write_video
+from tests.unprivileged import public_folder, unprivileged
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -227,6 +228,19 @@ def test_missing_file_and_empty_folder_are_named(tmp_path: Path) -> None:
         opened(tmp_path / "away.mp4")
     with pytest.raises(CamtrailError, match="has no pictures"):
         opened(tmp_path)
+
+
+def test_what_may_not_be_read_is_named() -> None:
+    with public_folder() as folder:
+        for name in ("closed", "within/frames"):
+            (folder / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / "closed" / "1.png"), picture(1))
+        for name in ("closed", "within"):
+            (folder / name).chmod(0)
+        for name in ("closed", "within/frames", "within/film.mp4"):
+            with unprivileged(), pytest.raises(CamtrailError) as caught:
+                opened(folder / name)
+            assert f"{folder / name}: cannot be read (Permission denied)" in str(caught.value)
 
 
 def test_a_file_cut_off_before_its_index_says_so(
