@@ -37,6 +37,13 @@ DEMO_ENCODER = PACKAGED_WEIGHTS / "encoder.safetensors"
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_null_bytes(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a null byte is allowed nowhere")  # no path or program takes one
+        return value
+
 
 def _digest(value: str) -> str:
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
@@ -179,6 +186,15 @@ class Matcher(Strict):
         if value != MEMORY and not value.startswith(("http://", "https://")) and not is_lite(value):
             raise ValueError(f"allowed: {MEMORY}, http://HOST:19530, https://..., FILE.db")
         return value
+
+    @model_validator(mode="after")
+    def _band(self) -> Matcher:
+        if self.accept is not None and self.new is not None and self.accept < self.new:
+            raise ValueError(
+                f"accept ({self.accept:g}) is below new ({self.new:g}); nobody can be the same "
+                "person and somebody new: give accept at least the value of new"
+            )
+        return self
 
 
 Days = Annotated[float, Field(gt=0, le=36_500)]

@@ -145,6 +145,35 @@ def test_the_record_of_encoders_without_the_right_to_read_is_named() -> None:
     assert f"{record}: Permission denied; restore it" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('data_dir: "a\\0b"\n', "data_dir"),
+        ('floor_plan: "a\\0b"\n', "floor_plan"),
+        ('encoder: {path: "a\\0b"}\n', "encoder.path"),
+        ('detector: {weights: "a\\0b"}\n', "detector.weights"),
+        ('encryption: {key_file: "a\\0b"}\n', "encryption.key_file"),
+        ('notify: {mqtt: {host: h, authority: "a\\0b"}}\n', "notify.mqtt.authority"),
+    ],
+)
+def test_no_path_holds_a_null_byte(tmp_path: Path, text: str, place: str) -> None:
+    assert f"{place}: a null byte is allowed nowhere" in complaint(tmp_path, MINIMAL + text)
+
+
+def test_no_source_holds_a_null_byte(tmp_path: Path) -> None:
+    text = 'site: s\ncameras: {gate: {source: "a\\0b"}}\n'
+    said = complaint(tmp_path, text)
+    assert "cameras.gate.source: a null byte is allowed nowhere" in said
+    assert "\0" not in said
+
+
+def test_accept_is_not_below_new(tmp_path: Path) -> None:
+    said = complaint(tmp_path, f"{MINIMAL}matcher: {{accept: 0.2, new: 0.6}}\n")
+    assert "matcher: accept (0.2) is below new (0.6)" in said
+    for right in ("accept: 0.6, new: 0.6", "accept: 0.2", "new: 0.6"):
+        load_site(write(tmp_path, f"{MINIMAL}matcher: {{{right}}}\n"))
+
+
 def test_a_start_without_a_zone_is_utc(tmp_path: Path) -> None:
     path = write(tmp_path, "site: s\ncameras: {a: {source: a.mp4, start: 2026-01-05T08:00:00}}\n")
     assert load_site(path).cameras["a"].start == datetime(2026, 1, 5, 8, tzinfo=UTC)
