@@ -15,10 +15,10 @@ import jinja2
 from pipeline.config import NAME_PATTERN
 from pipeline.errors import CamtrailError
 from pipeline.output import print_json
+from pipeline.variables import Variables
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".avi", ".mov", ".m4v", ".webm", ".ts", ".264", ".h264", ".mjpeg"}
 DEFAULT_DETECTOR = "yolo11n.pt"
-_PASSWORD = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*://[^/@:]*:)(.+)(@[^@]*)$")
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,13 @@ class FoundCamera:
 def run(folder: Path, sources: list[str], *, force: bool, as_json: bool) -> None:
     """Writes ``folder/site.yaml`` and says what is in it and what remains to be done."""
     path = folder / "site.yaml"
-    if path.exists() and not force:
-        raise CamtrailError(f"{path} exists already; --force replaces it")
     notes: list[str] = []
-    cameras = _from_sources(sources, notes) if sources else _from_videos(folder, notes)
+    try:
+        if path.exists() and not force:
+            raise CamtrailError(f"{path} exists already; --force replaces it")
+        cameras = _from_sources(sources, notes) if sources else _from_videos(folder, notes)
+    except OSError as error:
+        raise CamtrailError(f"{folder}: cannot be read: {error.strerror}") from None
     if not cameras:
         raise CamtrailError(
             f"no video in {folder.resolve()}: name your cameras, for example "
@@ -76,6 +79,7 @@ def _tell(path: Path, cameras: list[FoundCamera], notes: list[str], *, as_json: 
 
 def _from_sources(sources: list[str], notes: list[str]) -> list[FoundCamera]:
     cameras: dict[str, FoundCamera] = {}
+    variables = Variables()
     for text in sources:
         name, equals, source = text.partition("=")
         if not equals or not source or not re.match(NAME_PATTERN, name):
@@ -85,18 +89,9 @@ def _from_sources(sources: list[str], notes: list[str]) -> list[FoundCamera]:
             )
         if name in cameras:
             raise CamtrailError(f"--source {name} is given twice")
-        cameras[name] = FoundCamera(name, _without_password(name, source, notes))
+        cameras[name] = FoundCamera(name, variables.put(name, source))
+    notes += variables.notes
     return list(cameras.values())
-
-
-def _without_password(name: str, source: str, notes: list[str]) -> str:
-    """The URL with a variable of the environment in the place of its password."""
-    match = _PASSWORD.match(source)
-    if not match or match[2].startswith("${"):
-        return source
-    variable = re.sub(r"\W", "_", name).upper() + "_PASSWORD"
-    notes.append(f"{name}: the password is not in the file; set {variable} in the environment")
-    return f"{match[1]}${{{variable}}}{match[3]}"
 
 
 def _from_videos(folder: Path, notes: list[str]) -> list[FoundCamera]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from pathlib import Path
 
 import av
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from pipeline import init
 from pipeline.config import DEMO_ENCODER, Mqtt, Site, Traces, Webhook, load_site
 from pipeline.errors import CamtrailError
+from tests.unprivileged import public_folder, unprivileged
 
 END = 1_767_600_060.0
 
@@ -76,6 +76,63 @@ def test_takes_sources_and_keeps_passwords_out_of_the_file(
     assert "BACK_DOOR_PASSWORD" in written
 
 
+def test_keeps_secrets_of_a_query_out_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = "http://10.0.0.5/video?user=a&password=b%26hush&token=hush-t&resolution=4"
+    hall = "https://me:hush-1@h.example:8443/v?mail=a@b.example&pwd=hush-2&api_key=hush-3#live"
+    yard = "http://h/v?token=${T}&password=&loginpas=hush-4"
+    variables = {
+        "GATE_PASSWORD": "b%26hush", "GATE_TOKEN": "hush-t", "T": "t", "YARD_LOGINPAS": "hush-4",
+        "HALL_PASSWORD": "hush-1", "HALL_PWD": "hush-2", "HALL_API_KEY": "hush-3",
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    site = run(tmp_path, f"gate={gate}", f"hall={hall}", f"yard={yard}")
+    sources = [camera.source for camera in site.cameras.values()]
+    assert sources == [gate, hall, yard.replace("${T}", "t")]
+    written = (tmp_path / "site.yaml").read_text() + capsys.readouterr().out
+    assert "hush" not in written
+    for name in variables:
+        assert f"${{{name}}}" in written
+    assert "set GATE_TOKEN in the environment" in written
+
+
+def test_two_secrets_have_two_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {
+        "a-b": "http://me:one@h/v?password=two&password=three",
+        "a_b": "http://me:four@h/v",
+    }
+    for number, value in enumerate(("one", "two", "three", "four"), 1):
+        monkeypatch.setenv("A_B_PASSWORD" + (f"_{number}" if number > 1 else ""), value)
+    site = run(tmp_path, *(f"{name}={source}" for name, source in sources.items()))
+    assert {name: camera.source for name, camera in site.cameras.items()} == sources
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host:8080/a@b",
+        "http://host/a:b@c",
+        "http://[fe80::1]:8080/a@b",
+        "http://host:8080?mail=a@b",
+        "http://user@host:8080/a@b",
+        "rtsp://host:554/stream?profile=1",
+    ],
+)
+def test_a_url_without_a_secret_stays(tmp_path: Path, url: str) -> None:
+    assert run(tmp_path, f"gate={url}").cameras["gate"].source == url
+
+
+def test_a_password_may_hold_a_question_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "hush?a=b")
+    url = "rtsp://me:hush?a=b@10.0.0.5/1"
+    assert run(tmp_path, f"gate={url}").cameras["gate"].source == url
+    assert "hush" not in (tmp_path / "site.yaml").read_text()
+
+
 def test_a_variable_given_as_password_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,17 +166,26 @@ def test_says_what_to_give_where_nothing_is_found(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+def test_a_folder_that_may_not_be_read() -> None:
+    with public_folder() as folder:
+        (folder / "closed").mkdir()
+        (folder / "closed").chmod(0)
+        with unprivileged(), pytest.raises(CamtrailError, match="closed: cannot be read: Perm"):
+            run(folder / "closed")
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CamtrailError, match="cannot be written"):
         run(tmp_path / "file" / "folder", "gate=0")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_the_right_to_write(tmp_path: Path) -> None:
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(CamtrailError, match="cannot be written"):
-        run(tmp_path, "gate=0")
+def test_a_folder_without_the_right_to_write() -> None:
+    with public_folder() as folder:
+        (folder / "closed").mkdir()
+        (folder / "closed").chmod(0o555)
+        with unprivileged(), pytest.raises(CamtrailError, match="cannot be written"):
+            run(folder / "closed", "gate=0")
 
 
 def test_takes_the_weights_that_lie_there(tmp_path: Path) -> None:
@@ -142,6 +208,8 @@ def test_says_where_weights_come_from_where_none_lie_there(tmp_path: Path) -> No
         "ultralytics downloads it",
         "simulated people",
         "OSNet",
+        "deep-person-reid",
+        "tools/export.py",
         "camtrail-train baseline",
     ):
         assert said in text
