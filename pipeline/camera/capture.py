@@ -6,7 +6,9 @@ stderr. Both are silenced here, and where something cannot be opened PyAV is ask
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from fractions import Fraction
 
 import av
@@ -28,8 +30,7 @@ def open_capture(camera: config.Camera) -> cv2.VideoCapture | None:
     """An opened capture of a file, URL or device, or None."""
     source = camera.source
     if source.isdigit() or config.is_device(source):
-        capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
-        return capture if capture.isOpened() else None
+        return _open_device(int(source) if source.isdigit() else source, camera.read_timeout)
     parameters = {
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: camera.open_timeout * 1000,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC: camera.read_timeout * 1000,
@@ -38,6 +39,14 @@ def open_capture(camera: config.Camera) -> cv2.VideoCapture | None:
     }
     flat = [int(number) for item in parameters.items() for number in item]
     capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, flat)
+    return capture if capture.isOpened() else None
+
+
+def _open_device(device: int | str, read_timeout: float) -> cv2.VideoCapture | None:
+    # Opened at once or not at all; its time-out of reading is the process's, that of one camera,
+    # and FFmpeg, which would read the device as a file, knows none.
+    os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(math.ceil(read_timeout))
+    capture = cv2.VideoCapture(device, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
     return capture if capture.isOpened() else None
 
 

@@ -108,8 +108,10 @@ class Camera(Strict):
     position: tuple[float, float] | None = Field(
         None, description="on the map, x to the right and y down: pixels of floor_plan, or metres"
     )
-    open_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
-    read_timeout: float = Field(10.0, gt=0, le=600, description="seconds")
+    open_timeout: float = Field(10.0, gt=0, le=600, description="seconds, of a stream")
+    read_timeout: float = Field(
+        10.0, gt=0, le=600, description="seconds, of a stream or (whole ones, rounded up) a device"
+    )
 
     @field_validator("start")
     @classmethod

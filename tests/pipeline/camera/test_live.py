@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -166,6 +167,17 @@ def test_a_camera_that_is_away_is_no_error() -> None:
     wait_for(lambda: "refused" in source.message)
     assert "hidden" not in source.message
     assert source.read(0.1) is None
+    assert not source.ended
+    source.close()
+
+
+@pytest.mark.parametrize("device", ["/dev/video-none", "987"])
+def test_a_device_that_is_away_is_no_error(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV takes the time-out of reading a device from the environment, in whole seconds."""
+    monkeypatch.setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "10")
+    source = open_source(Camera(source=device, read_timeout=1.5), "gate")
+    wait_for(lambda: "no such video device" in source.message, 5)
+    assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "2"
     assert not source.ended
     source.close()
 
