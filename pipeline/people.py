@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline.config import Site
 from pipeline.errors import CamtrailError
 from pipeline.output import duration, local_time, plain, print_json
-from pipeline.records import TrackletKey
+from pipeline.records import Decision, TrackletKey
 from pipeline.store import IdentitySummary, Store, Visit
 
 _AGO = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
@@ -102,10 +102,11 @@ def explain(site: Site, key: TrackletKey, *, as_json: bool) -> None:
         identity = "undecided" if decided.identity is None else str(decided.identity)
         former = "" if decided.former is None else f" (was {decided.former})"
         parts = " ".join(f"{name} {value:+.3f}" for name, value in decided.terms.items())
+        whose = "; the nearest" if parts and decided.decision == Decision.NEW else ""
         table.add_row(
             local_time(decided.time),
             f"{identity}{former}",
-            f"{decided.rule or decided.decision}{': ' if parts else ''}{parts}",
+            f"{decided.rule or decided.decision}{whose}{': ' if parts else ''}{parts}",
             f"{sum(decided.terms.values()):.3f}" if parts else "",
             "" if math.isnan(decided.runner_up) else f"{decided.runner_up:.3f}",
             "" if math.isnan(decided.confidence) else f"{decided.confidence:.0%}",

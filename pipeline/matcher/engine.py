@@ -189,13 +189,14 @@ class Engine:
     def settle(self, choice: Choice) -> int:
         """Carries out a decision of `pipeline.matcher.decision`."""
         option, runner_up = choice.option, choice.runner_up
+        nearest = option or runner_up
         return self._people.settle(
             choice.tracklet,
             None if option is None else option.identity,
             self.now,
             {
                 "rule": choice.rule,
-                **(option.terms if option else {}),
+                **(nearest.terms if nearest else {}),
                 CONFIDENCE: choice.confidence(self.thresholds),
             },
             Evidence(
@@ -399,7 +400,7 @@ class Engine:
         if those:
             recent = look_back(those, self.gallery, self.timelines, self.topology, self.links)
             groups = regroup(weighed(recent, self.lookalikes), self.thresholds)
-            repairs = find_repairs(those, recent, groups, self.thresholds)
+            repairs = find_repairs(those, recent, groups, self.thresholds, self.lookalikes)
             self._people.repair(repairs, self.now)
 
     def _observe(self, before: float) -> None:

@@ -192,23 +192,24 @@ class Gallery:
         most = min(nearest, len(self._keys))
         products, rows = self._index.search(queries.unit, most, self._floor(floor))
         # Where it found less than asked there is -1, for which any row may stand.
-        similarities = self._alike(queries, products, np.maximum(rows, 0))
+        alike, shifts = self._alike(queries, products, np.maximum(rows, 0))
         last = _LAST if self.whitening.known else 1
         found = []
-        for alike, near in zip(similarities, rows, strict=True):
-            within = alike >= floor
+        for similar, near in zip(alike + shifts, rows, strict=True):
+            within = similar >= floor
             more = most < len(self._keys) and bool(within[-last:].any())
             best: dict[int, float] = {}
-            for at in np.argsort(-alike, kind="stable").tolist():
+            for at in np.argsort(-similar, kind="stable").tolist():
                 if near[at] >= 0:
-                    best.setdefault(self._owners[near[at]], float(alike[at]))
+                    best.setdefault(self._owners[near[at]], float(similar[at]))
             found.append(Found([i for i, a in best.items() if a >= floor], more, best))
         return found
 
     def similarities(
         self, queries: Asked, asking: Sequence[int], identities: Sequence[int]
     ) -> FloatArray:
-        """How alike pairs of a query and an identity are: (n,), -1 if that has no prototype.
+        """How alike pairs of a query and an identity are, and what is added to it for the cameras:
+        (n, 2), -1 and 0 if the identity has no prototype.
 
         Args:
             queries: as the gallery's `Whitening.ask` makes them.
@@ -218,10 +219,10 @@ class Gallery:
         held = {identity: self._by_identity.get(identity, []) for identity in identities}
         rows = [self._rows[key] for keys in held.values() for key in keys]
         if not rows:
-            return np.full(len(asking), -1.0, np.float32)
+            return np.tile(np.array([-1.0, 0.0], np.float32), (len(asking), 1))
         # In double precision it does not show, once rounded, what else was multiplied.
         raw = queries.rows @ self._index.rows(rows).T.astype(np.float64)
-        products = self._alike(queries, raw, np.array(rows))
+        products, shifts = self._alike(queries, raw, np.array(rows))
         sizes = [len(keys) for keys in held.values()]
         firsts = dict(zip(held, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         counts = np.array([len(held[identity]) for identity in identities])
@@ -229,10 +230,13 @@ class Gallery:
         columns = np.arange(max(sizes))
         places = np.array([firsts[identity] for identity in identities])[:, None] + columns
         there = columns < counts[:, None]
-        alike = products[np.asarray(asking)[:, None], np.where(there, places, 0)]
-        alike = np.sort(np.where(there, alike, -1.0), axis=1)
-        best = alike[:, -1]
-        second = np.where(counts > 1, alike[:, -2:][:, 0], best)
+        which = np.asarray(asking)[:, None], np.where(there, places, 0)
+        parts = np.stack([products[which], shifts[which]], axis=-1)
+        parts[~there] = -1.0, 0.0
+        order = np.argsort(-parts.sum(axis=-1), axis=1, kind="stable")
+        first = np.arange(len(asking))
+        best = parts[first, order[:, 0]]
+        second = np.where(counts[:, None] > 1, parts[first, order[:, :2][:, -1]], best)
         return np.asarray(_BEST_SHARE * best + (1 - _BEST_SHARE) * second, np.float32)
 
     def prototypes(self, identity: int) -> dict[TrackletKey, FloatArray]:
@@ -242,12 +246,12 @@ class Gallery:
 
     def _alike(
         self, queries: Asked, products: npt.NDArray[np.floating], rows: Rows
-    ) -> npt.NDArray[np.floating]:
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """How alike queries are to rows of the index, the same (k,) for all queries or (q, k), by
-        their products (q, k).
+        their products (q, k); and what is added to it for the cameras.
         """
         if not self._whitening.known:
-            return products
+            return products, np.zeros_like(products)
         known = self._measured.known
         new = np.unique(rows[np.isnan(known[rows, 0])]).tolist()
         if new:
@@ -276,7 +280,8 @@ class Gallery:
     def _trials(self, rows: Sequence[int]) -> FloatArray:
         """What tracklets like these prototypes would ask the index for."""
         cameras = [self._keys[row].camera for row in rows]
-        return self.whitening.ask(self.whitening.apply(self._index.rows(rows), cameras)).unit
+        whitened = self.whitening.apply(self._index.rows(rows), cameras)
+        return self.whitening.ask(whitened, cameras).unit
 
     def _disown(self, row: int, key: TrackletKey) -> None:
         keys = self._by_identity[self._owners[row]]

@@ -17,6 +17,7 @@ from pipeline.matcher.gallery import Gallery
 from pipeline.matcher.links import Links
 from pipeline.matcher.lookalikes import Lookalikes, nearest_others
 from pipeline.matcher.presence import Standing, Timeline, beside, standing
+from pipeline.matcher.sameness import Sameness
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
@@ -138,6 +139,7 @@ class Likeness:
                 if self._certain(tracklet, other, topology):
                     pairs.append((tracklet, other))
         self._learn_pairs(pairs, known)
+        self._learn_cameras(telling)
 
     def forget(self, known: Collection[Tracklet]) -> None:
         """What was learned may show somebody who was forgotten; the store has dropped it too."""
@@ -160,6 +162,26 @@ class Likeness:
     def _begin_anew(self, known: Iterable[Tracklet]) -> None:
         self._calibration.begin_anew(self._base)
         self.prepare(known)
+
+    def _learn_cameras(self, tracklets: Sequence[Tracklet]) -> None:
+        """How alike one person is in which cameras, from tracklets of which enough was seen."""
+        whitening = self._gallery.whitening
+        if not whitening.known:
+            return
+        halves = [(t.key.camera, found) for t in tracklets if (found := t.halves)]
+        cameras = [camera for camera, _ in halves]
+        first, rest = (
+            whitening.apply(np.array([half[place] for _, half in halves], np.float32), cameras)
+            for place in (0, 1)
+        )
+        alike = (first.astype(np.float64) * rest).sum(axis=1).tolist() if halves else []
+        sameness = Sameness.learn(zip(cameras, alike, strict=True), self._calibration.others)
+        shifts = sameness.shifts(
+            whitening.cameras,
+            (self._base or self._calibration.thresholds).middle,
+            recommended=self.recommended is not None,
+        )
+        whitening.shifts = shifts.astype(np.float32).astype(np.float64)  # as the store keeps it
 
     def _crowding(
         self, tracklets: Sequence[Tracklet], known: Iterable[Tracklet]

@@ -82,7 +82,9 @@ class Options:
         self._floor = site.thresholds.new - (MOST_FOR if site.topology.has_transit else 0)
         self._of: dict[TrackletKey, dict[int, Option]] = {t.key: {} for t in ready}
         self._row = {t.key: row for row, t in enumerate(ready)}
-        self._asked = site.gallery.whitening.ask(np.array([t.whitened for t in ready], np.float32))
+        self._asked = site.gallery.whitening.ask(
+            np.array([t.whitened for t in ready], np.float32), [t.key.camera for t in ready]
+        )
         found = site.gallery.search(self._asked, NEAREST, self._floor)
         self._crowd = Crowd([near.nearest for near in found])
         self._rate_broken_off(ready)
@@ -103,7 +105,7 @@ class Options:
         if not pairs:
             return set()
         similarities = self._similarities(pairs)
-        alike = similarities >= self._floor
+        alike = similarities.sum(axis=1) >= self._floor
         for place, (tracklet, identity) in enumerate(pairs):
             alike[place] |= self._of[tracklet.key].pop(identity, None) is not None
         places = np.flatnonzero(alike)
@@ -143,7 +145,7 @@ class Options:
             pairs += [(tracklet, identity) for identity in sorted(recent)]
         if pairs:
             similarities = self._similarities(pairs)
-            places = np.flatnonzero(similarities >= self._floor - CONTINUATION_BONUS)
+            places = np.flatnonzero(similarities.sum(axis=1) >= self._floor - CONTINUATION_BONUS)
             self._rate([pairs[place] for place in places.tolist()], similarities[places])
 
     def _possible(self, tracklet: Tracklet) -> int:
@@ -158,14 +160,18 @@ class Options:
         return gallery.similarities(self._asked, self._rows(pairs), identities)
 
     def _rate(self, pairs: Sequence[Pair], similarities: FloatArray) -> None:
-        """Makes options of pairs that are possible and score enough."""
-        for (tracklet, identity), similarity, lost in zip(
+        """Makes options of pairs that are possible and score enough.
+
+        Args:
+            similarities: (n, 2), as the gallery gives them.
+        """
+        for (tracklet, identity), (similarity, shift), lost in zip(
             pairs, similarities.tolist(), self._lost(pairs, similarities), strict=True
         ):
             fit = self._site.timelines[identity].fit(tracklet.visit, self._site.topology)
             if fit.standing is Standing.IMPOSSIBLE or self._site.forbids(tracklet.key, identity):
                 continue
-            parts = terms(similarity, lost, fit)
+            parts = terms(similarity, shift, lost, fit)
             score = round(sum(parts.values()), 5)
             if score >= self._site.thresholds.new:
                 self._of[tracklet.key][identity] = Option(identity, fit.standing, parts, score)
@@ -176,5 +182,6 @@ class Options:
         if lookalikes is None or not pairs:
             return [0.0] * len(pairs)
         others = self._crowd.others(self._rows(pairs), [identity for _, identity in pairs])
-        effective = lookalikes.effective(similarities, lookalikes.crowding(others))
-        return [float(lost) for lost in effective - similarities]
+        alike = similarities.sum(axis=1)
+        effective = lookalikes.effective(alike, lookalikes.crowding(others))
+        return [float(lost) for lost in effective - alike]

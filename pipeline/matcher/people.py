@@ -13,7 +13,7 @@ from pipeline.matcher.presence import Timeline, Visit
 from pipeline.matcher.repair import Repair
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import Assignment, Decision, FloatArray, TrackletKey
-from pipeline.store import Outcome, Verdict
+from pipeline.store import CONFIDENCE, Outcome, Verdict
 
 Reason = Mapping[str, float | str]
 Prototype = tuple[int, TrackletKey, FloatArray, float]  # as `Gallery.restore` takes it
@@ -107,11 +107,16 @@ class People:
         new: dict[int, int] = {}
         for repair in repairs:
             identity = repair.identity if repair.identity > 0 else new.get(repair.identity)
-            reason: dict[str, float | str] = {"rule": "seen together with others"}
-            if not math.isnan(repair.similarity):
+            reason: dict[str, float | str] = {
+                "rule": "seen together with others",
+                CONFIDENCE: repair.confidence,
+            }
+            if not math.isnan(repair.similarity):  # somebody is there
                 reason["similarity"] = repair.similarity
-            if repair.support > 0:
-                reason["transit"] = repair.support
+                if repair.shift:
+                    reason["cameras"] = repair.shift
+                if repair.support > 0:
+                    reason["transit"] = repair.support
             evidence = Evidence(repair.similarity)
             settled = self.settle(repair.tracklet, identity, now, reason, evidence)
             new[repair.identity] = settled

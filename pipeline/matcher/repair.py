@@ -26,7 +26,7 @@ from pipeline.matcher.presence import (
     Visit,
     compatible,
 )
-from pipeline.matcher.scoring import Thresholds, support, support_by_way
+from pipeline.matcher.scoring import Thresholds, confidence_of_repair, support, support_by_way
 from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.ways import bins
@@ -56,6 +56,7 @@ class Recent:
 
     Attributes:
         similarity: (n, n) means of the cosine similarities of their embeddings.
+        shifts: (n, n) means of what is added to these for the cameras.
         support: (n, n) in [0, 2], how much time and place speak for them.
         apart: (n, n), who cannot be together.
         sizes: (n,) embeddings behind each.
@@ -66,6 +67,7 @@ class Recent:
     """
 
     similarity: Matrix
+    shifts: Matrix
     support: Matrix
     apart: BoolMatrix
     sizes: Vector
@@ -82,13 +84,17 @@ class Repair:
     Attributes:
         identity: the right one; below 0 a new one, which all with this number share.
         similarity: mean of those to the others there; NaN where nobody else is.
+        shift: mean of what is added to it for the cameras.
         support: mean of what time and place add to it.
+        confidence: how likely it is right, in [0, 1].
     """
 
     tracklet: Tracklet
     identity: int
     similarity: float
+    shift: float
     support: float
+    confidence: float
 
     @property
     def former(self) -> int:
@@ -98,32 +104,61 @@ class Repair:
 
 
 def find_repairs(
-    tracklets: Sequence[Tracklet], recent: Recent, groups: Labels, thresholds: Thresholds
+    tracklets: Sequence[Tracklet],
+    recent: Recent,
+    groups: Labels,
+    thresholds: Thresholds,
+    lookalikes: Lookalikes | None,
 ) -> list[Repair]:
     """Who has to move so that the identities are as in ``groups``."""
     repairs = []
     backing = _backing(recent, thresholds)
+    evidence = weighed(recent, lookalikes).similarity + backing
     for tracklet, row in zip(tracklets, recent.party.tolist(), strict=True):
         assert tracklet.assignment is not None
-        if groups[row] != tracklet.assignment.identity:
-            others = groups == groups[row]
+        former, identity = tracklet.assignment.identity, int(groups[row])
+        if identity != former:
+            others = groups == identity
             others[row] = False
-            alike, backed = (
-                round(float(part[row, others].mean()), 5) if others.any() else math.nan
-                for part in (recent.similarity, backing)
+            own, left = (
+                _score(evidence[row, some], recent.sizes[some], recent.sizes[row], thresholds)
+                for some in (others, groups == former)
             )
-            repairs.append(Repair(tracklet, int(groups[row]), alike, backed))
+            repair = Repair(
+                tracklet,
+                identity,
+                similarity=_mean(recent.similarity[row, others]),
+                shift=_mean(recent.shifts[row, others]),
+                support=_mean(backing[row, others]),
+                confidence=confidence_of_repair(own, left, thresholds),
+            )
+            repairs.append(repair)
     return repairs
 
 
+def _mean(values: Vector) -> float:
+    return round(float(values.mean()), 5) if len(values) else math.nan
+
+
+def _score(evidence: Vector, sizes: Vector, own: float, thresholds: Thresholds) -> float | None:
+    """The score of one who is as likely one of a group as a party is, by the evidence for each
+    member (m,) and their sizes (m,); None where there are none.
+    """
+    if not len(sizes):
+        return None
+    above = np.average(evidence, weights=sizes) - _needed(sizes.sum(), own, thresholds)
+    return float(thresholds.middle + above)
+
+
 def weighed(recent: Recent, lookalikes: Lookalikes | None) -> Recent:
-    """With similarities that say less where many look alike."""
+    """With similarities as they count: by the cameras, and less where many look alike."""
     if lookalikes is None:
         return recent
+    alike = recent.similarity + recent.shifts
     _, owners = np.unique(recent.labels, return_inverse=True)
-    around = lookalikes.crowding(nearest_others(recent.similarity, owners, owners))
-    alike = lookalikes.effective(recent.similarity, (around[:, None] + around) / 2)
-    return replace(recent, similarity=alike)
+    around = lookalikes.crowding(nearest_others(alike, owners, owners))
+    effective = lookalikes.effective(alike, (around[:, None] + around) / 2)
+    return replace(recent, similarity=effective)
 
 
 def regroup(recent: Recent, thresholds: Thresholds) -> Labels:
@@ -159,6 +194,13 @@ def _where_better(groups: Labels, labels: Labels, worth: Matrix, margin: float) 
     return result
 
 
+def _needed(a: npt.ArrayLike, b: npt.ArrayLike, thresholds: Thresholds) -> Vector:
+    """The mean evidence that groups of these sizes need."""
+    pairs: Vector = np.maximum(np.multiply(a, b), 1)
+    spread = np.sqrt(COMMON + (1 - COMMON) / pairs)
+    return np.asarray(thresholds.new + (thresholds.middle - thresholds.new) * spread, np.float64)
+
+
 class _Grouping:
     """Average linkage, then moves of single tracklets.
 
@@ -173,7 +215,7 @@ class _Grouping:
         self._evidence, self._apart = evidence, apart
         self._sizes: Vector = recent.sizes
         self._free = np.flatnonzero(~recent.fixed)
-        self._new, self._above = thresholds.new, thresholds.middle - thresholds.new
+        self._thresholds = thresholds
         self._margin = HOLD * (thresholds.accept - thresholds.new)
 
     def groups(self) -> Labels:
@@ -187,10 +229,8 @@ class _Grouping:
                 break
         return groups
 
-    def _needed(self, a: Vector, b: Vector) -> Vector:
-        pairs: Vector = np.maximum(a * b, 1)
-        spread = np.sqrt(COMMON + (1 - COMMON) / pairs)
-        return np.asarray(self._new + self._above * spread, np.float64)
+    def _needed(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vector:
+        return _needed(a, b, self._thresholds)
 
     def _link(self) -> Labels:
         between = np.where(self._apart, -np.inf, self._evidence)
@@ -290,11 +330,14 @@ def look_back(
             owners += [number] * len(own)
     compared = gallery.whitening.apply(np.array(embeddings, np.float32), cameras)
     similarity, sizes = _means(compared, owners, len(parties))
+    shares = np.zeros((len(parties), len(gallery.whitening.cameras)))
+    np.add.at(shares, (owners, gallery.whitening.places(cameras)), 1 / sizes[owners])
     apart, backing = _relations(parties, topology)
     for one, other in _said_apart(tracklets, party, older, links):
         apart[one, other] = apart[other, one] = True
     return Recent(
         similarity=similarity,
+        shifts=shares @ gallery.whitening.shifts @ shares.T,
         support=backing,
         apart=apart,
         sizes=sizes,

@@ -33,6 +33,9 @@ STEEPNESS = 5.3  # by how much they grow over what lies between the two
 CERTAIN = 0.996  # of the matches that look certain, so many are right ...
 CERTAIN_NEW = 0.87  # ... and of the newcomers
 
+REPAIRED = 0.28  # bands, by which the score of a repair says more: only what is clear is moved
+SELDOM_NEW = 0.27  # so many of those that a repair makes somebody new were nobody else
+
 MIN_CROPS = 3  # behind an embedding that is decided on at once
 MIN_AGE = 1.5  # seconds, or behind one of fewer crops
 
@@ -87,14 +90,30 @@ def confidence(own: float | None, runner_up: float | None, thresholds: Threshold
     return round(chosen / (1.0 + sum(odds)), 4)
 
 
-def terms(similarity: float, lost: float, fit: Fit) -> dict[str, float]:
+def confidence_of_repair(own: float | None, left: float | None, thresholds: Thresholds) -> float:
+    """The probability that it is right to move a tracklet.
+
+    Args:
+        own: score among those whom it comes to; None where it is somebody new.
+        left: among those whom it leaves; None where there are none.
+    """
+    if own is None:
+        return SELDOM_NEW
+    band = max(thresholds.accept - thresholds.new, MARGIN)
+    return confidence(own + REPAIRED * band, left, thresholds)
+
+
+def terms(similarity: float, shift: float, lost: float, fit: Fit) -> dict[str, float]:
     """The terms of the score by name; their sum is the score.
 
     Args:
+        shift: what is added for the two cameras: see `pipeline.matcher.sameness`.
         lost: what the similarity says less since others look alike, 0 or below: see
             `pipeline.matcher.lookalikes`.
     """
     result = {"similarity": round(similarity, 5)}
+    if shift:
+        result["cameras"] = round(shift, 5)
     if lost < 0:
         result["lookalikes"] = round(lost, 5)
     if fit.window is not None or fit.support.expected > 0:

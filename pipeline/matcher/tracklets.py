@@ -27,6 +27,7 @@ class Tracklet:
     assignment: Assignment | None = None
     said: bool = False
     key: TrackletKey = field(init=False)
+    _first: tuple[FloatArray, int, float] | None = None  # embedding, crops, quality: see `halves`
 
     def __post_init__(self) -> None:
         self.key = self.visit.key
@@ -64,6 +65,23 @@ class Tracklet:
         # As the store keeps it, so that a restart changes nothing.
         self.embedding = update.embedding.astype(np.float16).astype(np.float32)
         self.evidence_at = min(self.evidence_at, known_at)
+        if self._first is None and self.telling:
+            self._first = self.embedding, self.crops, self.quality
+
+    @property
+    def halves(self) -> tuple[FloatArray, FloatArray] | None:
+        """What the first crops show (D,), and what those that came after them do, where there are
+        enough of both. Embeddings are means by quality, so that one less the other is the rest.
+        """
+        if self.embedding is None or self._first is None:
+            return None
+        first, crops, quality = self._first
+        rest = self.quality * self.embedding - quality * first
+        length = float(np.linalg.norm(rest))
+        # No crop made them differ where another encoder looked at the whole tracklet later.
+        if self.crops < crops + MIN_CROPS or length == 0 or np.array_equal(self.embedding, first):
+            return None
+        return first, np.asarray(rest / length, np.float32)
 
     @property
     def telling(self) -> bool:

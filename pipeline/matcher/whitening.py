@@ -40,21 +40,30 @@ class Asked:
         rows: (q, D), the same in double precision.
         lengths: (q,) that they had before.
         above: (q, cameras), their products with the means.
+        shifts: (q, cameras), see `Whitening.shifts`.
     """
 
     unit: FloatArray
     rows: Matrix
     lengths: Matrix
     above: Matrix
+    shifts: Matrix
 
     def __len__(self) -> int:
         return len(self.unit)
 
     def __getitem__(self, rows: Sequence[int]) -> Asked:
-        return Asked(self.unit[rows], self.rows[rows], self.lengths[rows], self.above[rows])
+        return Asked(
+            self.unit[rows],
+            self.rows[rows],
+            self.lengths[rows],
+            self.above[rows],
+            self.shifts[rows],
+        )
 
-    def alike(self, products: npt.NDArray[np.floating], measured: Matrix) -> Matrix:
-        """The products (q, k) of what `Whitening.apply` makes of queries and embeddings.
+    def alike(self, products: npt.NDArray[np.floating], measured: Matrix) -> tuple[Matrix, Matrix]:
+        """The products (q, k) of what `Whitening.apply` makes of queries and embeddings, and what
+        is added to each for its two cameras.
 
         Args:
             products: (q, k) of the queries with some embeddings as they came.
@@ -63,7 +72,8 @@ class Asked:
         """
         means = np.broadcast_to(measured[..., 1].astype(np.int64), products.shape)
         above = np.take_along_axis(self.above, means, axis=1)
-        return np.asarray(self.lengths[:, None] * (products - above) / measured[..., 0])
+        alike = self.lengths[:, None] * (products - above) / measured[..., 0]
+        return np.asarray(alike), np.take_along_axis(self.shifts, means, axis=1)
 
 
 class Whitening:
@@ -74,6 +84,11 @@ class Whitening:
         directions: (r, D), orthonormal.
         gains: (r,) in [0, 1], the share of its length along each that an embedding loses.
         learned_from: prototypes that there were when it was learned.
+
+    Attributes:
+        cameras: in the order of ``means``.
+        shifts: (cameras, cameras), what is added to similarities of embeddings of two cameras: see
+            `pipeline.matcher.sameness`.
     """
 
     def __init__(
@@ -88,7 +103,9 @@ class Whitening:
         # embeddings were multiplied together.
         self._directions = None if directions is None else directions.astype(np.float64)
         self._gains = None if gains is None else gains.astype(np.float64)
-        self._places = {camera: place for place, camera in enumerate(means or {})}
+        self.cameras = [*means] if means else [""]
+        self.shifts: Matrix = np.zeros((len(self.cameras), len(self.cameras)))
+        self._places = {camera: place for place, camera in enumerate(self.cameras)}
         self._means = np.stack(list(means.values())) if means else None
 
     @property
@@ -100,12 +117,12 @@ class Whitening:
         """Normalised embeddings (n, D) of these cameras, ready to be compared by inner product."""
         if self._directions is None or self._means is None or not len(embeddings):
             return embeddings
-        common = self._places[""]
-        means = self._means[[self._places.get(name, common) for name in cameras]]
+        means = self._means[self.places(cameras)]
         return _unit(self._shorten(embeddings - means)).astype(np.float32)
 
-    def ask(self, whitened: FloatArray) -> Asked:
-        """Gets queries (q, D), as `apply` made them, ready for embeddings as they came.
+    def ask(self, whitened: FloatArray, cameras: Sequence[str]) -> Asked:
+        """Gets queries (q, D) of these cameras, as `apply` made them, ready for embeddings as they
+        came.
 
         With A for the map, which is symmetric, and m for the mean of a camera, such an embedding e
         is as alike to a query q as
@@ -114,11 +131,12 @@ class Whitening:
         """
         if self._directions is None or self._means is None:
             ones, none = np.ones(len(whitened)), np.zeros((len(whitened), 1))
-            return Asked(whitened, whitened.astype(np.float64), ones, none)
+            return Asked(whitened, whitened.astype(np.float64), ones, none, none)
         turned = self._shorten(whitened)
         rows = _unit(turned)
         lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))
-        return Asked(rows.astype(np.float32), rows, lengths, rows @ self._means.T)
+        shifts = self.shifts[self.places(cameras)]
+        return Asked(rows.astype(np.float32), rows, lengths, rows @ self._means.T, shifts)
 
     def measure(self, embeddings: FloatArray, cameras: Sequence[str]) -> Matrix:
         """What `Asked.alike` has to know of embeddings (n, D) as they came: (n, 2), the length that
@@ -127,13 +145,16 @@ class Whitening:
         assert self._directions is not None
         assert self._gains is not None
         assert self._means is not None
-        common = self._places[""]
-        places = [self._places.get(name, common) for name in cameras]
+        places = self.places(cameras)
         rows = (embeddings - self._means[places]).astype(np.float64)
         along = rows @ self._directions.T
         squares = np.einsum("nd,nd->n", rows, rows)
         squares -= np.square(along) @ (1 - np.square(1 - self._gains))
         return np.stack([np.sqrt(np.maximum(squares, _LEAST**2)), np.array(places, float)], axis=1)
+
+    def places(self, cameras: Iterable[str]) -> list[int]:
+        """Of cameras in ``cameras``; where one is not known, that of all."""
+        return [self._places.get(name, self._places[""]) for name in cameras]
 
     def _shorten(self, embeddings: FloatArray) -> FloatArray:
         assert self._directions is not None
@@ -180,7 +201,8 @@ class Whitening:
         known: dict[str, object] = {"learned_from": self.learned_from}
         if self._directions is not None and self._gains is not None and self._means is not None:
             known |= {
-                "cameras": list(self._places),
+                "cameras": self.cameras,
+                "shifts": _packed(self.shifts),
                 "means": _packed(self._means),
                 "directions": _packed(self._directions),
                 "gains": _packed(self._gains),
@@ -196,13 +218,16 @@ class Whitening:
         if "gains" not in known:
             return cls(learned_from=known["learned_from"])
         gains = _unpacked(known["gains"])
-        means = _unpacked(known["means"]).reshape(len(known["cameras"]), -1)
-        return cls(
-            dict(zip(known["cameras"], means, strict=True)),
+        count = len(known["cameras"])
+        whitening = cls(
+            dict(zip(known["cameras"], _unpacked(known["means"]).reshape(count, -1), strict=True)),
             _unpacked(known["directions"]).reshape(len(gains), -1),
             gains,
             known["learned_from"],
         )
+        if "shifts" in known:  # not in those from before there were any
+            whitening.shifts = _unpacked(known["shifts"]).astype(np.float64).reshape(count, count)
+        return whitening
 
 
 def _principal(rows: Matrix) -> tuple[Matrix, Matrix]:

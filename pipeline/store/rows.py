@@ -54,7 +54,8 @@ class Verdict:
     """One decision with its reason.
 
     ``assignment`` is ``None`` where the tracklet lost its identity and is undecided again.
-    ``reason`` holds the rule, the terms of the score by name, and `CONFIDENCE` in [0, 1]. ``rival``
+    ``reason`` holds the rule, the terms of the score by name (of a newcomer that of whoever came
+    nearest), and `CONFIDENCE` in [0, 1]. ``rival``
     is the identity that the tracklet nearly had, ``doubt`` in (0, 1] how nearly the decision was
     another (None: clear enough).
     """

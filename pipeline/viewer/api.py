@@ -313,6 +313,7 @@ def _visit(
                 runner_up=d.runner_up,
                 rule=d.rule,
                 terms=dict(d.terms),
+                confidence=d.confidence,
             )
             for d in detail.decisions
         ],

@@ -54,6 +54,7 @@ class Decided:
     runner_up: float | None
     rule: str
     terms: Mapping[str, float]
+    confidence: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +299,7 @@ class Details:
         for row in self._all(query):
             reason = json.loads(row.reason)
             rule = reason.pop("rule", "")
-            reason.pop(CONFIDENCE, None)  # no part of the score
+            confidence = reason.pop(CONFIDENCE, None)
             found[row.tracklet].append(
                 Decided(
                     time=row.time,
@@ -309,6 +310,7 @@ class Details:
                     runner_up=row.runner_up,
                     rule=str(rule),
                     terms={k: v for k, v in reason.items() if isinstance(v, (int, float))},
+                    confidence=confidence,
                 )
             )
         return found

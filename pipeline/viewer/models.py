@@ -100,7 +100,10 @@ class Decision(_Model):
     similarity: float | None = Field(description="cosine, in [-1, 1]")
     runner_up: float | None = Field(description="similarity of the next best that was possible")
     rule: str
-    terms: dict[str, float] = Field(description="the parts of the score by name")
+    terms: dict[str, float] = Field(
+        description="the parts of the score by name; of a new one that of whoever came nearest"
+    )
+    confidence: float | None = Field(description="how likely it is right, in [0, 1]")
 
 
 class Visit(_Model):

@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.matcher.engine import Engine
 from pipeline.matcher.topology import Topology
 from pipeline.records import TrackletKey
 from pipeline.store import CONFIDENCE, Verdict
 from tests.benchmarks.recording import assess, wholes
-from tests.benchmarks.steps import Recorded, thresholds_of
+from tests.benchmarks.steps import Recorded, engine_of
 
 BINS = 10
 Floats = npt.NDArray[np.float64]
@@ -55,7 +54,7 @@ def judged(recorded: Recorded) -> list[tuple[float, bool]]:
     """The confidence of each decision, and whether it was right."""
     site, messages = recorded.site, recorded.messages
     persons = assess(site, recorded.folder, wholes(messages), {}).person_of_tracklet
-    engine, found = _engine(recorded), []
+    engine, found = engine_of(site, Topology(site.topology)), []
     people: defaultdict[int, Counter[int]] = defaultdict(Counter)
     holder: dict[TrackletKey, int] = {}
     for message in messages:
@@ -83,14 +82,6 @@ def _right(verdict: Verdict, person: int, people: dict[int, Counter[int]]) -> bo
     assert verdict.assignment is not None
     identity = verdict.assignment.identity
     return known[identity] == person if identity in known else person not in known.values()
-
-
-def _engine(recorded: Recorded) -> Engine:
-    site = recorded.site
-    topology = Topology(site.topology)
-    return Engine(
-        site.matcher, thresholds_of(site), list(site.cameras), topology, wait_for_all=True
-    )
 
 
 def binned(sure: Floats, right: Floats) -> list[Bin]:

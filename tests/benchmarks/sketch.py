@@ -62,16 +62,17 @@ class Options:
     uniforms: float = 0.0
 
 
-HELD_OUT = (
-    Options(seed=6101, cameras=3, people=10, seconds=120),
-    Options(seed=6102, cameras=5, people=30, seconds=240),
-    Options(seed=6103, cameras=4, people=20, seconds=180, overlap=True),
-    Options(seed=6104, cameras=6, people=30, seconds=240, overlap=True),
-    Options(seed=6105, cameras=8, people=60, seconds=300),
-    Options(seed=6106, cameras=12, people=150, seconds=400),
-    Options(seed=6107, cameras=5, people=30, seconds=240, uniforms=1 / 3),
-    Options(seed=6108, cameras=6, people=40, seconds=300, uniforms=0.5),
+_KINDS = (
+    Options(seed=6201, cameras=3, people=10, seconds=120),
+    Options(seed=6202, cameras=5, people=30, seconds=240),
+    Options(seed=6203, cameras=4, people=20, seconds=180, overlap=True),
+    Options(seed=6204, cameras=6, people=30, seconds=240, overlap=True),
+    Options(seed=6205, cameras=8, people=60, seconds=300),
+    Options(seed=6206, cameras=12, people=150, seconds=400),
+    Options(seed=6207, cameras=5, people=30, seconds=240, uniforms=1 / 3),
+    Options(seed=6208, cameras=6, people=40, seconds=300, uniforms=0.5),
 )
+HELD_OUT = [replace(kind, seed=kind.seed + more) for more in (0, 8, 16) for kind in _KINDS]
 
 
 @dataclass

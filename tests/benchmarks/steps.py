@@ -48,12 +48,20 @@ class _Looking(_Repairing):
         pass
 
 
-class _Whitening(_Looking):
-    """Compares without what people have in common."""
+class _Shifting(_Looking):
+    """Puts similarities right by the cameras."""
 
     def _settle(self) -> None:
         super()._settle()
         self._likeness.lookalikes = None
+
+
+class _Whitening(_Shifting):
+    """Compares without what people have in common."""
+
+    def _whiten(self, *, due: bool) -> None:
+        super()._whiten(due=due)
+        self.gallery.whitening.shifts[:] = 0.0
 
 
 class _Raising(_Whitening):
@@ -125,6 +133,7 @@ def steps_of(*, declared: bool) -> list[Step]:
         *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
         Step("+ raised thresholds", _Raising, declared),
         Step("+ whitening", _Whitening, declared),
+        Step("+ cameras", _Shifting, declared),
         Step("+ look-alikes", _Looking, declared),
         Step("+ repair", _Repairing, declared),
         Step("+ learned ground", Engine, declared),
@@ -135,13 +144,8 @@ def steps_of(*, declared: bool) -> list[Step]:
 def replay(recorded: Recorded, step: Step) -> Evaluation:
     """The evaluation of what the engine of a step makes of a recording."""
     site = recorded.site
-    engine = step.engine(
-        site.matcher,
-        thresholds_of(site),
-        list(site.cameras),
-        Topology(site.topology if step.declared else Declared(overlap=site.topology.overlap)),
-        wait_for_all=True,
-    )
+    declared = site.topology if step.declared else Declared(overlap=site.topology.overlap)
+    engine = engine_of(site, Topology(declared), step.engine)
     tracklets = wholes(recorded.messages)
     if not step.answered:
         who = identities(engine, recorded.messages)
@@ -150,6 +154,12 @@ def replay(recorded: Recorded, step: Step) -> Evaluation:
     who, cases, answers = answered.identities(engine, recorded.messages, persons)
     print(f"{answers} of {cases} cases answered", file=sys.stderr, flush=True)
     return assess(site, recorded.folder, tracklets, who)
+
+
+def engine_of(site: Site, topology: Topology, kind: type[Engine] = Engine) -> Engine:
+    """One that decides on a recording of the site."""
+    cameras = list(site.cameras)
+    return kind(site.matcher, thresholds_of(site), cameras, topology, wait_for_all=True)
 
 
 def thresholds_of(site: Site) -> Thresholds | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.config import Site, load_site
@@ -12,7 +13,14 @@ from pipeline.errors import CamtrailError
 from pipeline.people import explain
 from pipeline.records import TrackletKey
 from pipeline.store import Store
-from tests.pipeline.matcher.synthetic import engine, run_id
+from tests.pipeline.matcher.synthetic import (
+    Script,
+    Walk,
+    at_cosine,
+    engine,
+    people,
+    run_id,
+)
 from tests.pipeline.matcher.test_observation import commuters
 
 YAML = "site: village\ncameras: {a: {source: a.mp4}, b: {source: b.mp4}, c: {source: c.mp4}}\n"
@@ -56,6 +64,27 @@ def test_a_match_is_told_in_its_parts(village: Site, capsys: pytest.CaptureFixtu
     assert terms["similarity"] > 0.6
     assert terms["transit"] > 0  # within the declared time
     assert 0.8 < match["confidence"] < 1  # type: ignore[operator]
+
+
+def test_of_somebody_new_it_is_told_how_near_the_nearest_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.yaml").write_text(YAML)
+    site = load_site(tmp_path / "site.yaml")
+    site.data_dir.mkdir()
+    rng = np.random.default_rng(3)
+    (ada,) = people(1, rng)
+    walks = [
+        Walk(0, "a", 1, 5, ada, noise=0.0),
+        Walk(1, "a", 12, 16, at_cosine(ada, 0.53, rng), noise=0.0),
+    ]
+    with Store.open(site.store_url) as store:
+        store.commit(engine(("a",)).take(Script("a", walks, 40).envelopes()))
+    (second,) = told(site, key("a", 2), capsys)
+    assert (second["decision"], second["rule"]) == ("new", "not alike enough in the end")
+    assert second["terms"] == {"similarity": pytest.approx(0.53, abs=0.001)}
+    explain(site, key("a", 2), as_json=False)
+    assert "the nearest" in " ".join(capsys.readouterr().out.split())
 
 
 def test_it_prints_a_table(village: Site, capsys: pytest.CaptureFixture[str]) -> None:

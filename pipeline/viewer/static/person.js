@@ -21,6 +21,7 @@ const RULES = {
 };
 const TERMS = {
   similarity: "appearance",
+  cameras: "these cameras",
   lookalikes: "others look alike",
   transit: "time between the cameras",
   continuation: "goes on where a track broke off",
@@ -169,11 +170,15 @@ function why(visit) {
     "div",
     { class: "why" },
     h("p", {}, h("span", { class: `badge ${held.decision}` }, held.decision), confirmed, " ",
-      RULES[held.rule] ?? held.rule),
+      RULES[held.rule] ?? held.rule, sureness(held)),
     held.similarity !== null && meters(held),
     score(held),
     visit.decisions.length > 1 && former(visit.decisions.slice(0, -1)),
   );
+}
+
+function sureness({ confidence }) {
+  return confidence === null ? "" : ` Right with a probability of ${Math.round(100 * confidence)} %.`;
 }
 
 function meters(decision) {
@@ -197,7 +202,8 @@ function score(decision) {
   if (terms.length < 2) return null;
   const sum = terms.reduce((total, [, value]) => total + value, 0);
   const parts = terms.map(([name, value]) => `${TERMS[name] ?? name} ${value.toFixed(2)}`);
-  return h("p", { class: "soft small" }, `Score ${sum.toFixed(2)} = ${parts.join(" + ")}`);
+  const whose = decision.decision === "new" ? "Score of the nearest" : "Score";
+  return h("p", { class: "soft small" }, `${whose} ${sum.toFixed(2)} = ${parts.join(" + ")}`);
 }
 
 function former(decisions) {

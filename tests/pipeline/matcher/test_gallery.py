@@ -56,7 +56,7 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
     for owner, embedding in plain.values():
         value = float(np.dot(embedding.astype(np.float64), query.astype(np.float64)))
         similarities.setdefault(owner, []).append(value)
-    ((found, more, _),) = gallery.search(gallery.whitening.ask(query[None]), 1000, -1.0)
+    ((found, more, _),) = gallery.search(gallery.whitening.ask(query[None], ["b"]), 1000, -1.0)
     assert sorted(found) == sorted(similarities)
     nearest = [max(similarities[i]) for i in found]
     np.testing.assert_allclose(nearest, sorted(nearest, reverse=True), atol=1e-5)
@@ -65,8 +65,8 @@ def test_it_finds_what_a_plain_search_finds(steps: list[tuple[str, int, int, int
         best = sorted(values)[-2:]
         expected = 0.75 * best[-1] + 0.25 * best[0]
         np.testing.assert_allclose(
-            gallery.similarities(gallery.whitening.ask(query[None]), [0], [owner]),
-            [expected],
+            gallery.similarities(gallery.whitening.ask(query[None], ["b"]), [0], [owner]),
+            [[expected, 0.0]],
             atol=1e-5,
         )
 
@@ -77,12 +77,15 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
     query = vector(0)
     for n in range(20):
         gallery.put(n, key(n), at_cosine(query, 1 - n / 20, rng), 1.0)
-    assert gallery.search(gallery.whitening.ask(query[None]), 32, 0.775)[0][:2] == (
+    assert gallery.search(gallery.whitening.ask(query[None], ["b"]), 32, 0.775)[0][:2] == (
         [0, 1, 2, 3, 4],
         False,
     )
-    assert gallery.search(gallery.whitening.ask(query[None]), 3, 0.775)[0][:2] == ([0, 1, 2], True)
-    assert gallery.search(gallery.whitening.ask(query[None]), 8, 0.775)[0][:2] == (
+    assert gallery.search(gallery.whitening.ask(query[None], ["b"]), 3, 0.775)[0][:2] == (
+        [0, 1, 2],
+        True,
+    )
+    assert gallery.search(gallery.whitening.ask(query[None], ["b"]), 8, 0.775)[0][:2] == (
         [0, 1, 2, 3, 4],
         False,
     )
@@ -90,11 +93,17 @@ def test_the_floor_and_the_count_bound_the_search() -> None:
 
 def test_nobody_is_found_in_an_empty_gallery() -> None:
     gallery = Gallery(4)
-    assert gallery.search(gallery.whitening.ask(vector(1)[None]), 8, 0.0) == [([], False, {})]
-    assert gallery.similarities(gallery.whitening.ask(vector(1)[None]), [0], [1]).tolist() == [-1.0]
+    assert gallery.search(gallery.whitening.ask(vector(1)[None], ["b"]), 8, 0.0) == [
+        ([], False, {})
+    ]
+    assert gallery.similarities(
+        gallery.whitening.ask(vector(1)[None], ["b"]), [0], [1]
+    ).tolist() == [[-1.0, 0.0]]
     gallery.put(1, key(1), vector(1), 1.0)
     gallery.remove(key(1))
-    assert gallery.search(gallery.whitening.ask(vector(1)[None]), 8, 0.0) == [([], False, {})]
+    assert gallery.search(gallery.whitening.ask(vector(1)[None], ["b"]), 8, 0.0) == [
+        ([], False, {})
+    ]
 
 
 def test_of_the_two_nearest_the_one_of_less_quality_goes() -> None:
@@ -159,15 +168,44 @@ def test_what_it_measured_is_what_it_would_measure_anew(
         anew.restore((i, k, e, 1.0) for k, (i, e) in plain.items())
         for own in range(6):
             np.testing.assert_allclose(
-                gallery.similarities(gallery.whitening.ask(query), [0], [own]),
-                anew.similarities(anew.whitening.ask(query), [0], [own]),
+                gallery.similarities(gallery.whitening.ask(query, ["b"]), [0], [own]),
+                anew.similarities(anew.whitening.ask(query, ["b"]), [0], [own]),
                 atol=1e-6,
             )
         [one], [other] = (
-            gallery.search(gallery.whitening.ask(query), 32, -1.0),
-            anew.search(anew.whitening.ask(query), 32, -1.0),
+            gallery.search(gallery.whitening.ask(query, ["b"]), 32, -1.0),
+            anew.search(anew.whitening.ask(query, ["b"]), 32, -1.0),
         )
         assert set(one.identities) == set(other.identities)
+
+
+def test_what_is_added_for_the_cameras_decides_with_the_similarity() -> None:
+    gallery = Gallery(per_camera=100)
+    gallery.whitening = whitening(1)
+    cameras = ("", "a", "b")
+    rng = np.random.default_rng(3)
+    table = rng.uniform(-0.3, 0.3, (3, 3))
+    gallery.whitening.shifts = table + table.T
+    owners: dict[int, list[tuple[str, FloatArray]]] = {}
+    for track in range(40):
+        camera, owner = ("a", "b", "new")[track % 3], track % 7
+        gallery.put(owner, key(track, camera), vector(track), 1.0)
+        owners.setdefault(owner, []).append((camera, vector(track)))
+    query = gallery.whitening.apply(vector(77)[None], ["b"])
+    asked = gallery.whitening.ask(query, ["b"])
+    for owner, views in owners.items():
+        parts = []
+        for camera, view in views:
+            (own,) = gallery.whitening.apply(view[None], [camera])
+            place = cameras.index(camera) if camera in cameras else 0
+            parts.append((float(query[0] @ own), float(gallery.whitening.shifts[2, place])))
+        best, second = sorted(parts, key=sum, reverse=True)[:2]
+        expected = [0.75 * one + 0.25 * other for one, other in zip(best, second, strict=True)]
+        found = gallery.similarities(asked, [0], [owner])
+        np.testing.assert_allclose(found, [expected], atol=1e-5)
+        [near] = gallery.search(asked, 1000, -2.0)
+        assert abs(near.nearest[owner] - sum(best)) < 1e-5
+    assert near.identities == sorted(owners, key=lambda i: -near.nearest[i])
 
 
 def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
@@ -177,7 +215,7 @@ def test_asking_takes_no_memory_where_nothing_is_whitened() -> None:
     tracemalloc.start()
     try:
         for identity in range(500):
-            gallery.similarities(gallery.whitening.ask(vector(1)[None]), [0], [identity])
+            gallery.similarities(gallery.whitening.ask(vector(1)[None], ["b"]), [0], [identity])
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -103,7 +103,7 @@ class Scene:
         """Identities after a repair that looks back to tracklet ``first``, in order."""
         those = self.tracklets[first:]
         recent = look_back(those, self.gallery, self.timelines, Topology(Declared()), known)
-        repairs = find_repairs(those, recent, regroup(recent, THRESHOLDS), THRESHOLDS)
+        repairs = find_repairs(those, recent, regroup(recent, THRESHOLDS), THRESHOLDS, None)
         moved = {repair.tracklet.key: repair.identity for repair in repairs}
         return [
             moved.get(t.key, t.assignment.identity if t.assignment else 0) for t in self.tracklets

@@ -114,13 +114,14 @@ def test_pruning_changes_no_answer() -> None:
 
 
 def test_the_terms_of_the_score() -> None:
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 3.0)) == {"similarity": 0.7}
-    assert terms(0.7, -0.1, Fit(POSSIBLE, 3.0)) == {"similarity": 0.7, "lookalikes": -0.1}
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 8.0, (5, 10)))["transit"] == 0.05
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 15.0, (5, 10)))["transit"] == -0.04
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 900.0, (5, 10)))["transit"] == -0.08
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 0.0, offset=0.0))["continuation"] == 0.1
-    assert terms(0.7, 0.0, Fit(POSSIBLE, 0.0, offset=3.0))["continuation"] == 0.0
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 3.0)) == {"similarity": 0.7}
+    assert terms(0.7, 0.0, -0.1, Fit(POSSIBLE, 3.0)) == {"similarity": 0.7, "lookalikes": -0.1}
+    assert terms(0.7, 0.02, 0.0, Fit(POSSIBLE, 3.0)) == {"similarity": 0.7, "cameras": 0.02}
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 8.0, (5, 10)))["transit"] == 0.05
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 15.0, (5, 10)))["transit"] == -0.04
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 900.0, (5, 10)))["transit"] == -0.08
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 0.0, offset=0.0))["continuation"] == 0.1
+    assert terms(0.7, 0.0, 0.0, Fit(POSSIBLE, 0.0, offset=3.0))["continuation"] == 0.0
 
 
 def test_thresholds_come_from_the_configuration_then_the_encoder() -> None:

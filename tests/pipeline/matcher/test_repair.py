@@ -49,6 +49,7 @@ def recent(
 
     return Recent(
         similarity=np.array(similarity, float),
+        shifts=np.zeros((n, n)),
         support=pairs(support).astype(float),
         apart=pairs(apart),
         sizes=np.ones(n),
@@ -177,7 +178,8 @@ def test_rules_hold_for_anything_and_a_second_time_changes_nothing(seed: int, n:
     fixed[np.unique(labels, return_index=True)[1]] = rng.random(len(np.unique(labels))) < 0.4
     who = Recent(
         (noise + noise.T) / 2,
-        np.zeros((n, n), np.bool_),
+        np.zeros((n, n)),
+        np.zeros((n, n)),
         apart | apart.T,
         np.ones(n),
         labels,
@@ -210,14 +212,40 @@ def test_repairs_name_who_moves_and_how_alike_the_others_are() -> None:
     embedding = np.array([1.0, 0.0], np.float32)
     tracklets = [decided(track, identity, embedding) for track, identity in ((1, 4), (2, 5))]
     who = replace(recent([[1, 0.9], [0.9, 1]], [4, 5]), support=np.array([[0, 0.5], [0.5, 0]]))
-    (repair,) = find_repairs(tracklets, who, np.array([4, 4]), THRESHOLDS)
+    (repair,) = find_repairs(tracklets, who, np.array([4, 4]), THRESHOLDS, None)
     assert (repair.tracklet.key.track, repair.former, repair.identity) == (2, 5, 4)
     assert repair.similarity == pytest.approx(0.9)
     band = THRESHOLDS.accept - THRESHOLDS.new
     assert repair.support == pytest.approx(SUPPORT * band * 0.5)
-    (alone,) = find_repairs(tracklets, who, np.array([4, -1]), THRESHOLDS)
+    (alone,) = find_repairs(tracklets, who, np.array([4, -1]), THRESHOLDS, None)
     assert math.isnan(alone.similarity)
     assert alone.identity == -1
+
+
+def sure(similarity: Sequence[Sequence[float]], groups: Sequence[int]) -> float:
+    """Of moving the last tracklet, which is alone or of identity 5 with the one before it."""
+    labels = [4, 4, 5, 5][-len(similarity) :]
+    tracklets = [
+        decided(track, identity, np.array([1.0, 0.0], np.float32))
+        for track, identity in enumerate(labels)
+    ]
+    who = recent(similarity, labels)
+    (repair,) = find_repairs(tracklets, who, np.array(groups), THRESHOLDS, None)
+    assert repair.tracklet is tracklets[-1]
+    return repair.confidence
+
+
+def test_a_repair_is_the_surer_the_more_speaks_for_it() -> None:
+    def apart(here: float, there: float) -> list[list[float]]:
+        others = [[1, 0.8, 0, here], [0.8, 1, 0, here], [0, 0, 1, there]]
+        return [*others, [here, here, there, 1]]
+
+    clear, doubtful = (sure(apart(h, t), [4, 4, 5, 4]) for h, t in ((0.9, 0.1), (0.65, 0.6)))
+    assert 0.95 < clear <= 1
+    assert 0.5 < doubtful < clear
+    assert sure([[1, 0, 0], [0, 1, 0.2], [0, 0.2, 1]], [4, 5, -1]) < 0.5  # seldom somebody new
+    alike = sure([[1, 0, 0.62], [0, 1, 0.2], [0.62, 0.2, 1]], [4, 5, 4])
+    assert alike > sure([[1, 0, 0.62], [0, 1, 0.6], [0.62, 0.6, 1]], [4, 5, 4])
 
 
 @pytest.mark.parametrize("learned", [False, True])

@@ -82,7 +82,7 @@ def test_bins_cover_all_times_in_order() -> None:
 
 
 def score(support: Support, gap: float = 10.0, window: tuple[float, float] | None = None) -> float:
-    parts = terms(0.5, 0.0, Fit(0, gap=gap, window=window, support=support))  # type: ignore[arg-type]
+    parts = terms(0.5, 0.0, 0.0, Fit(0, gap=gap, window=window, support=support))  # type: ignore[arg-type]
     return parts.get("transit", 0.0)
 
 

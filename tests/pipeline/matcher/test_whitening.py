@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -94,7 +96,7 @@ def test_the_prototypes_most_alike_are_those_that_it_asks_for() -> None:
     whitening, stored = Whitening.learn(views), np.array([v for *_, v in views])
     compared = whitening.apply(stored, [c for _, c, _ in views])
     queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
-    nearest = np.argsort(-whitening.ask(queries).unit @ stored.T, axis=1)[:, :8]
+    nearest = np.argsort(-whitening.ask(queries, ["a"] * 30).unit @ stored.T, axis=1)[:, :8]
     best = np.argmax(queries @ compared.T, axis=1)
     assert np.mean([b in near for b, near in zip(best, nearest, strict=True)]) > 0.95
 
@@ -107,17 +109,16 @@ def test_embeddings_as_they_came_are_as_alike_as_whitened() -> None:
     cameras[-3:] = "zzz"  # of a camera that it does not know
     queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
     expected = queries.astype(np.float64) @ whitening.apply(stored, cameras).T.astype(np.float64)
-    asked, measured = whitening.ask(queries), whitening.measure(stored, cameras)
-    same = asked.alike(asked.rows @ stored.T.astype(np.float64), measured)
+    asked, measured = whitening.ask(queries, ["a"] * 30), whitening.measure(stored, cameras)
+    same, _ = asked.alike(asked.rows @ stored.T.astype(np.float64), measured)
     np.testing.assert_allclose(same, expected, atol=1e-6)
     places = np.array([np.roll(np.arange(len(stored)), n)[:9] for n in range(30)])
     products = np.take_along_axis(asked.unit @ stored.T, places, axis=1)
-    own = asked.alike(products, measured[places])
+    own, _ = asked.alike(products, measured[places])
     np.testing.assert_allclose(own, np.take_along_axis(expected, places, axis=1), atol=1e-5)
     few = asked[[3, 4]]
-    np.testing.assert_array_equal(
-        few.alike(products[[3, 4]], measured[places[[3, 4]]]), own[[3, 4]]
-    )
+    alone, _ = few.alike(products[[3, 4]], measured[places[[3, 4]]])
+    np.testing.assert_array_equal(alone, own[[3, 4]])
 
 
 def test_who_is_just_what_a_camera_always_shows_is_like_nobody() -> None:
@@ -126,8 +127,8 @@ def test_who_is_just_what_a_camera_always_shows_is_like_nobody() -> None:
     assert whitening._means is not None
     mean = whitening._means[whitening._places["a"]][None]
     queries = whitening.apply(np.array([staff.view(n, "a") for n in range(30)]), ["a"] * 30)
-    asked = whitening.ask(queries)
-    found = asked.alike(asked.unit @ mean.T, whitening.measure(mean, ["a"]))
+    asked = whitening.ask(queries, ["a"] * 30)
+    found, _ = asked.alike(asked.unit @ mean.T, whitening.measure(mean, ["a"]))
     assert np.abs(found).max() < 0.02
     assert np.abs(queries @ whitening.apply(mean, ["a"]).T).max() < 0.02
 
@@ -148,7 +149,7 @@ def test_from_few_it_learns_nothing() -> None:
     raw = np.array([v for *_, v in views])
     cameras = [c for _, c, _ in views]
     np.testing.assert_array_equal(few.apply(raw, cameras), raw)
-    np.testing.assert_array_equal(few.ask(raw).unit, raw)
+    np.testing.assert_array_equal(few.ask(raw, cameras).unit, raw)
     assert (few.learned_from, enough.learned_from) == (7, 8)
 
 
@@ -156,9 +157,22 @@ def test_from_few_it_learns_nothing() -> None:
 def test_it_goes_on_from_its_state_to_the_bit(count: int) -> None:
     views = Staff(10, seed=7).views()
     whitening = Whitening.learn(views[:count], count)
+    whitening.shifts = np.random.default_rng(1).normal(size=whitening.shifts.shape)
+    whitening.shifts = whitening.shifts.astype(np.float32).astype(np.float64)
     again = Whitening.of(whitening.state)
     raw, cameras = np.array([v for *_, v in views]), [c for _, c, _ in views]
     np.testing.assert_array_equal(again.apply(raw, cameras), whitening.apply(raw, cameras))
-    np.testing.assert_array_equal(again.ask(raw).unit, whitening.ask(raw).unit)
+    np.testing.assert_array_equal(again.ask(raw, cameras).unit, whitening.ask(raw, cameras).unit)
+    if whitening.known:
+        np.testing.assert_array_equal(again.shifts, whitening.shifts)
     assert again.learned_from == count
     assert not Whitening.of("").known
+
+
+def test_a_state_from_before_there_were_shifts_is_read() -> None:
+    whitening = Whitening.learn(Staff(10, seed=7).views())
+    old = json.loads(whitening.state)
+    del old["shifts"]
+    again = Whitening.of(json.dumps(old))
+    assert again.known
+    assert again.shifts.tolist() == np.zeros((4, 4)).tolist()

@@ -101,6 +101,7 @@ def test_one_identity_and_its_visits(stored: Stored) -> None:
     assert [d["decision"] for d in decisions] == ["matched", "matched", "new"]
     assert [d["similarity"] for d in decisions] == [0.8, 0.8, None]
     assert [d["runner_up"] for d in decisions] == [0.4, 0.4, None]
+    assert [d["confidence"] for d in decisions] == [None, None, None]  # none was kept
 
 
 def test_visits_come_in_pages(stored: Stored) -> None:
@@ -233,12 +234,13 @@ def test_a_file_name_in_the_store_that_leads_outside_is_not_read(tmp_path: Path)
 
 def test_an_older_number_leads_to_the_newer_identity(tmp_path: Path) -> None:
     from pipeline.records import Decision
-    from pipeline.store import Batch, Outcome, Verdict
+    from pipeline.store import CONFIDENCE, Batch, Outcome, Verdict
 
     site = stored_site.create(tmp_path)
     assignments = stored_site.fill(site, tmp_path)
+    reason = {"rule": "r", "similarity": 0.7, CONFIDENCE: 0.9}
     moved = [
-        Verdict(a.key, 1e10, type(a)(a.key, 1, Decision.MATCHED, 0.7, 0.1, 1e10), 3, {"rule": "r"})
+        Verdict(a.key, 1e10, type(a)(a.key, 1, Decision.MATCHED, 0.7, 0.1, 1e10), 3, reason)
         for a in assignments
         if a.identity == 3
     ]
@@ -254,6 +256,8 @@ def test_an_older_number_leads_to_the_newer_identity(tmp_path: Path) -> None:
     repaired = next(v for v in visits if len(v["decisions"]) == 2)
     assert [d["identity"] for d in repaired["decisions"]] == [3, 1]
     assert repaired["decisions"][-1]["rule"] == "r"
+    assert repaired["decisions"][-1]["confidence"] == 0.9
+    assert repaired["decisions"][-1]["terms"] == {"similarity": 0.7}
 
 
 def test_without_a_store_it_says_so_and_recovers(tmp_path: Path) -> None:
