@@ -235,10 +235,13 @@ def _recall(engine: Engine, gallery: FloatArray, queries: FloatArray) -> float:
     """
     whitening = engine.gallery.whitening
     gallery = whitening.apply(gallery, [CAMERAS[n % VIEWS] for n in range(len(gallery))])
-    queries = whitening.apply(queries, [CAMERAS[0]] * len(queries))
+    cameras = [CAMERAS[0]] * len(queries)
+    queries = whitening.apply(queries, cameras)
     similarities, rows = faiss.knn(queries, gallery, CHECKED, metric=faiss.METRIC_INNER_PRODUCT)
     there = hit = 0
-    found = engine.gallery.search(engine.gallery.whitening.ask(queries), CHECKED, NEW)
+    asked = whitening.ask(queries, cameras)
+    asked.shifts[:] = 0.0  # what is added for the cameras, the index cannot know
+    found = engine.gallery.search(asked, CHECKED, NEW)
     for own, near, those in zip(similarities, rows, found, strict=True):
         wanted = {int(row) // VIEWS + 1 for row in near[own >= NEW]}
         there += len(wanted)
