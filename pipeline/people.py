@@ -102,7 +102,8 @@ def explain(site: Site, key: TrackletKey, *, as_json: bool) -> None:
         identity = "undecided" if decided.identity is None else str(decided.identity)
         former = "" if decided.former is None else f" (was {decided.former})"
         parts = " ".join(f"{name} {value:+.3f}" for name, value in decided.terms.items())
-        whose = "; the nearest" if parts and decided.decision == Decision.NEW else ""
+        nearest = decided.decision == Decision.NEW and not math.isnan(decided.runner_up)
+        whose = "; the nearest" if nearest else ""
         table.add_row(
             local_time(decided.time),
             f"{identity}{former}",

@@ -16,7 +16,7 @@ from itertools import islice
 from pipeline.config import Matcher
 from pipeline.matcher.decision import Choice, decide
 from pipeline.matcher.gallery import Gallery
-from pipeline.matcher.hand import Hand, by_end
+from pipeline.matcher.hand import NEVER, Hand, by_end
 from pipeline.matcher.inbox import Inbox
 from pipeline.matcher.index import Index
 from pipeline.matcher.likeness import Likeness
@@ -180,7 +180,8 @@ class Engine:
         """What was decided, or followed from what people said, since this was last asked."""
         outcome, self._people.outcome = self._people.outcome, Outcome()
         outcome.tick = self.now
-        outcome.calibration, outcome.whitening = self._likeness.take_state()
+        self._likeness.tell(outcome)
+        outcome.dropped = self.hand.tell_dropped()
         if self._observed:
             outcome.topology = self.topology.state
             self._observed = False
@@ -264,7 +265,7 @@ class Engine:
         return seen
 
     def _resume(self, snapshot: Snapshot) -> None:
-        self._likeness.resume(snapshot.calibration, snapshot.whitening)
+        self._likeness.resume(snapshot)
         self.topology.resume(snapshot.topology)
         self.links.resume(snapshot.links, snapshot.whose)
         if math.isfinite(snapshot.tick):
@@ -274,8 +275,10 @@ class Engine:
         self._people.resume(snapshot.gallery, snapshot.next_identity, prototypes)
         for stored in snapshot.tracklets:
             self._resume_tracklet(stored)
+        self.hand.dropped = snapshot.dropped or NEVER
         for stored in islice(snapshot.recent, MOST):
-            self._resume_recent(stored)
+            if not self._resume_recent(stored):
+                break
         self._likeness.prepare(self.hand.all)
         horizon = self._horizon()
         for seen in snapshot.visits:
@@ -307,13 +310,17 @@ class Engine:
                 [(assignment.identity, tracklet.key, tracklet.embedding, tracklet.quality)]
             )
 
-    def _resume_recent(self, stored: StoredTracklet) -> None:
+    def _resume_recent(self, stored: StoredTracklet) -> bool:
+        """Takes a closed tracklet to hand; False where it was not there any more."""
         tracklet = Tracklet.of(stored.updates[0].update)
         for received in stored.updates:
             tracklet.apply(received.update, received.known_at)
+        if by_end(tracklet) <= self.hand.dropped:
+            return False
         tracklet.visit.ended = True
         tracklet.assignment, tracklet.said = stored.assignment, stored.said
         self.hand.closed[tracklet.key] = tracklet
+        return True
 
     def _due(self) -> float:
         """The event time of the next thing to do; inf if there is none."""
@@ -419,6 +426,7 @@ class Engine:
     def _let_go(self) -> None:
         """Closes what is over and done with, and keeps the bounds."""
         over = self.hand.close(self.now)
+        self._likeness.learn_cameras(over)
         self._people.outcome.closed += [tracklet.key for tracklet in over]
         identities = {t.assignment.identity for t in over if t.assignment is not None}
         self._people.prune(identities, self._horizon())

@@ -30,8 +30,9 @@ _BEST_SHARE = 0.75  # of the nearest prototype in an identity's similarity; the 
 
 
 class Found(NamedTuple):
-    """What a query found: identities that are alike enough, the nearest first, and whether there
-    may be others; and the similarities of the nearest identities, by their prototypes.
+    """What a query found: identities that are alike enough, as its camera and theirs are put right,
+    the nearest first, and whether there may be others; and the similarities of the nearest
+    identities, by their prototypes.
     """
 
     identities: list[int]
@@ -195,14 +196,16 @@ class Gallery:
         alike, shifts = self._alike(queries, products, np.maximum(rows, 0))
         last = _LAST if self.whitening.known else 1
         found = []
-        for similar, near in zip(alike + shifts, rows, strict=True):
+        for own, similar, near in zip(alike, alike + shifts, rows, strict=True):
             within = similar >= floor
             more = most < len(self._keys) and bool(within[-last:].any())
-            best: dict[int, float] = {}
-            for at in np.argsort(-similar, kind="stable").tolist():
-                if near[at] >= 0:
-                    best.setdefault(self._owners[near[at]], float(similar[at]))
-            found.append(Found([i for i, a in best.items() if a >= floor], more, best))
+            found.append(
+                Found(
+                    [i for i, a in self._best(near, similar).items() if a >= floor],
+                    more,
+                    self._best(near, own),
+                )
+            )
         return found
 
     def similarities(
@@ -258,6 +261,14 @@ class Gallery:
             cameras = [self._keys[row].camera for row in new]
             known[new] = self._whitening.measure(self._index.rows(new), cameras)
         return queries.alike(products, np.asarray(known[rows], np.float64))
+
+    def _best(self, rows: Rows, alike: npt.NDArray[np.floating]) -> dict[int, float]:
+        """Whose the rows (k,) are, with the best of each, the nearest first; -1 is nobody's."""
+        best: dict[int, float] = {}
+        for at in np.argsort(-alike, kind="stable").tolist():
+            if rows[at] >= 0:
+                best.setdefault(self._owners[rows[at]], float(alike[at]))
+        return best
 
     def _floor(self, similarity: float) -> float:
         """For the index: it knows no cameras, so what it finds is only about as alike."""

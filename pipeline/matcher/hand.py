@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
@@ -10,6 +11,9 @@ from pipeline.matcher.presence import CONTINUATION_SECONDS, HANDOVER_SECONDS
 from pipeline.matcher.repair import MOST, REPAIR_SECONDS
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.records import TrackletKey, TrackletUpdate
+
+End = tuple[float, TrackletKey]
+NEVER: End = (-math.inf, TrackletKey("", "", 0))
 
 LINGER = 5.0  # seconds for which a tracklet that ended is kept at hand
 _HORIZON = 5.0  # seconds that visits are kept longer than the earliest tracklet at hand needs
@@ -21,11 +25,14 @@ class Hand:
     Attributes:
         open: on which it still works.
         closed: that may still be repaired, and be taken up again by what comes late.
+        dropped: when the last was over of those that were closed and are not at hand any more.
     """
 
     def __init__(self) -> None:
         self.open: dict[TrackletKey, Tracklet] = {}
         self.closed: dict[TrackletKey, Tracklet] = {}
+        self.dropped = NEVER
+        self._told = NEVER
 
     @property
     def all(self) -> list[Tracklet]:
@@ -71,7 +78,13 @@ class Hand:
         for tracklet in sorted(self.closed.values(), key=by_end)[:-MOST]:
             tracklet.visit.forget_boxes()
             del self.closed[tracklet.key]
+            self.dropped = max(self.dropped, by_end(tracklet))
         return over
+
+    def tell_dropped(self) -> End | None:
+        """``dropped``, where it is another than when this was last asked."""
+        last, self._told = self._told, self.dropped
+        return None if last == self.dropped else self.dropped
 
     def horizon(self, now: float) -> float:
         """What ended before this, no rule asks for, but for the last of each identity."""
@@ -79,7 +92,7 @@ class Hand:
         return min(first, now) - _HORIZON
 
 
-def by_end(tracklet: Tracklet) -> tuple[float, TrackletKey]:
+def by_end(tracklet: Tracklet) -> End:
     """The order in which they are over."""
     return tracklet.visit.end, tracklet.key
 

@@ -23,6 +23,7 @@ from pipeline.matcher.topology import Topology
 from pipeline.matcher.tracklets import Tracklet
 from pipeline.matcher.whitening import Whitening
 from pipeline.records import TrackletKey
+from pipeline.store import Outcome, Snapshot
 
 GROWN = 1.1  # times as many prototypes as the whitening was learned from: it is learned anew
 NEWEST = 256  # identities that it is learned from, those seen last
@@ -49,23 +50,29 @@ class Likeness:
         self._patience, self.recommended = config.patience, recommended
         self._fixed = recommended is not None and None not in (config.accept, config.new)
         self._gallery, self._links = gallery, links
-        self._calibration = Calibration(config.patience, "", recommended)
+        self._calibration = Calibration(config.patience, recommended=recommended)
+        self._sameness = Sameness()
         self.thresholds = self._calibration.among(0)
         self.lookalikes: Lookalikes | None = None
-        self._changed = False
-        self._new_whitening = False
+        self._changed = self._new_sameness = self._new_whitening = False
 
-    def resume(self, calibration: str, whitening: str) -> None:
-        """Goes on from what `take_state` gave."""
-        self._gallery.whitening = Whitening.of(whitening)
-        self._calibration = Calibration(self._patience, calibration, self._base)
+    def resume(self, snapshot: Snapshot) -> None:
+        """Goes on from what `tell` said."""
+        if self._fixed:  # what was learned before is for other thresholds
+            return
+        self._gallery.whitening = Whitening.of(snapshot.whitening)
+        self._calibration = Calibration(self._patience, snapshot.calibration, self._base)
+        self._sameness = Sameness(snapshot.sameness)
 
-    def take_state(self) -> tuple[str, str]:
-        """Calibration and whitening as text; '' where they did not change since this was asked."""
-        calibration = self._calibration.state if self._changed else ""
-        whitening = self._gallery.whitening.state if self._new_whitening else ""
-        self._changed = self._new_whitening = False
-        return calibration, whitening
+    def tell(self, outcome: Outcome) -> None:
+        """Says what has changed since this was asked."""
+        if self._changed:
+            outcome.calibration = self._calibration.state
+        if self._new_sameness:
+            outcome.sameness = self._sameness.state
+        if self._new_whitening:
+            outcome.whitening = self._gallery.whitening.state
+        self._changed = self._new_sameness = self._new_whitening = False
 
     def prepare(self, tracklets: Iterable[Tracklet]) -> None:
         """For comparison, when their embeddings have changed."""
@@ -107,6 +114,18 @@ class Likeness:
             others.append(tracklet)
         self._learn_pairs(pairs, known)
 
+    def learn_cameras(self, over: Iterable[Tracklet]) -> None:
+        """How alike one person is in which camera, from tracklets that are over."""
+        whitening = self._gallery.whitening
+        if self._fixed or not whitening.known:
+            return
+        for tracklet in sorted(over, key=lambda t: t.order):
+            if halves := tracklet.halves:
+                camera = tracklet.key.camera
+                one, other = whitening.apply(np.array(halves, np.float32), [camera] * 2)
+                self._sameness.learn(camera, float(one.astype(np.float64) @ other))
+                self._new_sameness = True
+
     def learn_anew(
         self,
         known: Collection[Tracklet],
@@ -139,11 +158,12 @@ class Likeness:
                 if self._certain(tracklet, other, topology):
                     pairs.append((tracklet, other))
         self._learn_pairs(pairs, known)
-        self._learn_cameras(telling)
+        self._shift()
 
     def forget(self, known: Collection[Tracklet]) -> None:
         """What was learned may show somebody who was forgotten; the store has dropped it too."""
         self._gallery.whitening = Whitening()
+        self._sameness = Sameness()
         self._begin_anew(known)
 
     def settle(self, people: int) -> None:
@@ -163,25 +183,17 @@ class Likeness:
         self._calibration.begin_anew(self._base)
         self.prepare(known)
 
-    def _learn_cameras(self, tracklets: Sequence[Tracklet]) -> None:
-        """How alike one person is in which cameras, from tracklets of which enough was seen."""
+    def _shift(self) -> None:
+        """Puts similarities right by what is known of the cameras."""
         whitening = self._gallery.whitening
-        if not whitening.known:
-            return
-        halves = [(t.key.camera, found) for t in tracklets if (found := t.halves)]
-        cameras = [camera for camera, _ in halves]
-        first, rest = (
-            whitening.apply(np.array([half[place] for _, half in halves], np.float32), cameras)
-            for place in (0, 1)
-        )
-        alike = (first.astype(np.float64) * rest).sum(axis=1).tolist() if halves else []
-        sameness = Sameness.learn(zip(cameras, alike, strict=True), self._calibration.others)
-        shifts = sameness.shifts(
-            whitening.cameras,
-            (self._base or self._calibration.thresholds).middle,
-            recommended=self.recommended is not None,
-        )
-        whitening.shifts = shifts.astype(np.float32).astype(np.float64)  # as the store keeps it
+        if whitening.known:
+            shifts = self._sameness.shifts(
+                whitening.cameras,
+                self._calibration.others,
+                (self._base or self._calibration.thresholds).middle,
+                recommended=self.recommended is not None,
+            )
+            whitening.shifts = shifts.astype(np.float32).astype(np.float64)  # as the store keeps it
 
     def _crowding(
         self, tracklets: Sequence[Tracklet], known: Iterable[Tracklet]

@@ -41,7 +41,8 @@ class Option:
 
     @property
     def similarity(self) -> float:
-        return self.terms["similarity"]
+        """By looks alone, for these cameras."""
+        return self.terms["similarity"] + self.terms.get("cameras", 0.0)
 
     def beats(self, runner_up: Option | None, thresholds: Thresholds) -> bool:
         """Whether it is good enough, and clearly better than the next."""

@@ -117,7 +117,7 @@ class People:
                     reason["cameras"] = repair.shift
                 if repair.support > 0:
                     reason["transit"] = repair.support
-            evidence = Evidence(repair.similarity)
+            evidence = Evidence(repair.similarity + repair.shift)
             settled = self.settle(repair.tracklet, identity, now, reason, evidence)
             new[repair.identity] = settled
         self._forget_empty(sorted({repair.former for repair in repairs}))

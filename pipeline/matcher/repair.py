@@ -152,13 +152,12 @@ def _score(evidence: Vector, sizes: Vector, own: float, thresholds: Thresholds) 
 
 def weighed(recent: Recent, lookalikes: Lookalikes | None) -> Recent:
     """With similarities as they count: by the cameras, and less where many look alike."""
-    if lookalikes is None:
-        return recent
     alike = recent.similarity + recent.shifts
-    _, owners = np.unique(recent.labels, return_inverse=True)
-    around = lookalikes.crowding(nearest_others(alike, owners, owners))
-    effective = lookalikes.effective(alike, (around[:, None] + around) / 2)
-    return replace(recent, similarity=effective)
+    if lookalikes is not None:
+        _, owners = np.unique(recent.labels, return_inverse=True)
+        around = lookalikes.crowding(nearest_others(recent.similarity, owners, owners))
+        alike = lookalikes.effective(alike, (around[:, None] + around) / 2)
+    return replace(recent, similarity=alike)
 
 
 def regroup(recent: Recent, thresholds: Thresholds) -> Labels:

@@ -94,7 +94,7 @@ def confidence_of_repair(own: float | None, left: float | None, thresholds: Thre
     """The probability that it is right to move a tracklet.
 
     Args:
-        own: score among those whom it comes to; None where it is somebody new.
+        own: score among those whom it comes to; None where it is alone, somebody new.
         left: among those whom it leaves; None where there are none.
     """
     if own is None:
@@ -112,8 +112,8 @@ def terms(similarity: float, shift: float, lost: float, fit: Fit) -> dict[str, f
             `pipeline.matcher.lookalikes`.
     """
     result = {"similarity": round(similarity, 5)}
-    if shift:
-        result["cameras"] = round(shift, 5)
+    if shift := round(shift, 5):
+        result["cameras"] = shift
     if lost < 0:
         result["lookalikes"] = round(lost, 5)
     if fit.window is not None or fit.support.expected > 0:

@@ -11,6 +11,8 @@ from pipeline.matcher.presence import Visit
 from pipeline.matcher.scoring import MIN_AGE, MIN_CROPS
 from pipeline.records import Assignment, FloatArray, TrackletKey, TrackletUpdate
 
+_LEAST_REST = 0.5  # of the quality of the first crops
+
 
 @dataclass(slots=True, eq=False)
 class Tracklet:
@@ -27,7 +29,8 @@ class Tracklet:
     assignment: Assignment | None = None
     said: bool = False
     key: TrackletKey = field(init=False)
-    _first: tuple[FloatArray, int, float] | None = None  # embedding, crops, quality: see `halves`
+    # Embedding, crops and quality, when it first was telling: see `halves`.
+    _first: tuple[FloatArray, int, float] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.key = self.visit.key
@@ -70,18 +73,20 @@ class Tracklet:
 
     @property
     def halves(self) -> tuple[FloatArray, FloatArray] | None:
-        """What the first crops show (D,), and what those that came after them do, where there are
-        enough of both. Embeddings are means by quality, so that one less the other is the rest.
+        """What the first crops show (D,), and about what those that came after them do, where there
+        are enough of both. Embeddings are sums by quality, brought to length 1: as if these sums
+        were as long as the qualities together, the one less the other is the rest.
         """
         if self.embedding is None or self._first is None:
             return None
         first, crops, quality = self._first
-        rest = self.quality * self.embedding - quality * first
-        length = float(np.linalg.norm(rest))
-        # No crop made them differ where another encoder looked at the whole tracklet later.
-        if self.crops < crops + MIN_CROPS or length == 0 or np.array_equal(self.embedding, first):
+        # Of little that came later, that would be mostly the first crops once more. And no crop
+        # made them differ where another encoder looked at the whole tracklet later.
+        few = self.crops < crops + MIN_CROPS or self.quality < quality * (1 + _LEAST_REST)
+        if few or np.array_equal(self.embedding, first):
             return None
-        return first, np.asarray(rest / length, np.float32)
+        rest = self.quality * self.embedding - quality * first
+        return first, np.asarray(rest / max(float(np.linalg.norm(rest)), 1e-12), np.float32)
 
     @property
     def telling(self) -> bool:

@@ -55,7 +55,7 @@ def count_embedded(engine: Engine, fingerprint: str, recent: int) -> tuple[int, 
         )
 
 
-_LIKENESS = "calibration", "whitening"  # facts of the whole store
+_LIKENESS = "calibration", "sameness", "whitening"  # facts of the whole store
 
 
 def keep_embeddings(

@@ -54,10 +54,10 @@ class Verdict:
     """One decision with its reason.
 
     ``assignment`` is ``None`` where the tracklet lost its identity and is undecided again.
-    ``reason`` holds the rule, the terms of the score by name (of a newcomer that of whoever came
-    nearest), and `CONFIDENCE` in [0, 1]. ``rival``
-    is the identity that the tracklet nearly had, ``doubt`` in (0, 1] how nearly the decision was
-    another (None: clear enough).
+    ``reason`` holds the rule, the terms of the score by name (of a newcomer that of the next best,
+    where anybody was possible), and `CONFIDENCE` in [0, 1]. ``rival`` is the identity that the
+    tracklet nearly had, ``doubt`` in (0, 1] how nearly the decision was another (None: clear
+    enough).
     """
 
     key: TrackletKey
@@ -91,15 +91,17 @@ class Outcome:
 
     ``tick`` is the event time up to which it has decided (-inf: nothing yet). ``prototypes`` says
     of tracklets whether they stand for their identity in the gallery now, ``closed`` are those it
-    is done with, ``retired`` the identities that left the gallery. ``calibration`` is what was
-    learned of the encoder, as text ('' where its file says all), ``whitening`` how embeddings are
-    compared, ``lists`` how the gallery is
-    sorted for its search, ``topology`` what was learned of the ground ('' where they did not
-    change).
+    is done with, ``retired`` the identities that left the gallery. ``dropped`` says when the last
+    was over of those that it has not at hand any more (None: as before). As text, '' where it did
+    not change: ``calibration`` is what was learned of the encoder, ``sameness`` how alike one
+    person is in each camera, ``whitening`` how embeddings are compared, ``lists`` how the gallery
+    is sorted for its search, ``topology`` what was learned of the ground.
     """
 
     tick: float = -math.inf
     calibration: str = ""
+    sameness: str = ""
+    dropped: tuple[float, TrackletKey] | None = None
     whitening: str = ""
     lists: str = ""
     topology: str = ""
@@ -112,7 +114,8 @@ class Outcome:
     def changed(self) -> bool:
         """Whether there is anything in it to write."""
         work = self.verdicts or self.prototypes or self.closed or self.retired
-        return bool(work or self.lists or self.calibration or self.whitening or self.topology)
+        learned = self.calibration or self.sameness or self.whitening or self.topology
+        return bool(work or self.lists or learned or self.dropped)
 
     @property
     def assignments(self) -> list[Assignment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,12 +44,13 @@ class Snapshot:
     with but still needs of them. ``recent`` are the tracklets that it is done with, the newest
     first, also of identities that have left the gallery. ``forgotten`` are tracklets of which
     nothing may be kept, though their cameras may still send some. ``links`` are what people said of
-    pairs of tracklets, ``whose`` the identities of these. ``calibration``, ``whitening``, ``lists``
-    and ``topology`` are as of `Outcome`.
+    pairs of tracklets, ``whose`` the identities of these. ``calibration``, ``sameness``,
+    ``whitening``, ``lists``, ``topology`` and ``dropped`` are as of `Outcome`.
     """
 
     tick: float
     calibration: str
+    sameness: str
     whitening: str
     lists: str
     topology: str
@@ -60,6 +62,7 @@ class Snapshot:
     visits: Iterable[StoredVisit]
     prototypes: Iterable[StoredPrototype]
     recent: Iterable[StoredTracklet]
+    dropped: tuple[float, TrackletKey] | None = None
     forgotten: Collection[TrackletKey] = ()
     links: Sequence[Link] = ()
     whose: Mapping[TrackletKey, int] = field(default_factory=dict)
@@ -76,6 +79,7 @@ def load_snapshot(engine: Engine) -> Snapshot:
         return Snapshot(
             tick=float(facts.get("tick", -math.inf)),
             calibration=facts.get("calibration", ""),
+            sameness=facts.get("sameness", ""),
             whitening=facts.get("whitening", ""),
             lists=facts.get("lists", ""),
             topology=facts.get("topology", ""),
@@ -87,10 +91,18 @@ def load_snapshot(engine: Engine) -> Snapshot:
             visits=_visits(engine),
             prototypes=_closed_prototypes(engine, fingerprint),
             recent=_recent(engine, fingerprint),
+            dropped=_dropped(facts.get("dropped", "")),
             forgotten=[TrackletKey(*row) for row in connection.execute(select(forgotten))],
             links=links,
             whose=whose,
         )
+
+
+def _dropped(text: str) -> tuple[float, TrackletKey] | None:
+    if not text:
+        return None
+    end, key = json.loads(text)
+    return end, TrackletKey(*key)
 
 
 def load_holdings(engine: Engine, identity: int) -> list[Holding]:

@@ -140,6 +140,10 @@ class Store(Reader):
                 facts["tick"] = repr(batch.outcome.tick)
             if batch.outcome.calibration:
                 facts["calibration"] = batch.outcome.calibration
+            if batch.outcome.sameness:
+                facts["sameness"] = batch.outcome.sameness
+            if batch.outcome.dropped is not None:
+                facts["dropped"] = json.dumps(batch.outcome.dropped)
             if batch.outcome.whitening:
                 facts["whitening"] = batch.outcome.whitening
             if batch.outcome.lists:

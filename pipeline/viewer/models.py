@@ -97,11 +97,11 @@ class Decision(_Model):
     decision: str
     identity: int | None = Field(description="null: undecided again")
     former: int | None
-    similarity: float | None = Field(description="cosine, in [-1, 1]")
+    similarity: float | None = Field(description="cosine, put right for the two cameras")
     runner_up: float | None = Field(description="similarity of the next best that was possible")
     rule: str
     terms: dict[str, float] = Field(
-        description="the parts of the score by name; of a new one that of whoever came nearest"
+        description="the parts of the score by name; of a new one that of the next best, if any"
     )
     confidence: float | None = Field(description="how likely it is right, in [0, 1]")
 

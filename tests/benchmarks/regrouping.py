@@ -46,7 +46,7 @@ def measure(
     name: str, distance: Callable[[Recent, Lookalikes | None], Recent], recorded: list[Recorded]
 ) -> None:
     """Prints the row of all steps where repair compares so."""
-    (step,) = (s for s in steps_of(declared=True) if s.name == "+ learned ground")
+    (step,) = (s for s in steps_of(declared=True) if s.name == "+ cameras")
     with patch.object(engine_module, "weighed", distance):
         print(row(name, [replay(one, step) for one in recorded]), flush=True)
 

@@ -34,7 +34,15 @@ from tests.benchmarks import answered
 from tests.benchmarks.recording import assess, identities, in_step, wholes
 
 
-class _Repairing(Engine):
+class _Grounded(Engine):
+    """Compares all cameras alike."""
+
+    def _whiten(self, *, due: bool) -> None:
+        super()._whiten(due=due)
+        self.gallery.whitening.shifts[:] = 0.0
+
+
+class _Repairing(_Grounded):
     """Groups anew, but learns nothing of the ground."""
 
     def _observe(self, before: float) -> None:
@@ -48,20 +56,12 @@ class _Looking(_Repairing):
         pass
 
 
-class _Shifting(_Looking):
-    """Puts similarities right by the cameras."""
+class _Whitening(_Looking):
+    """Compares without what people have in common."""
 
     def _settle(self) -> None:
         super()._settle()
         self._likeness.lookalikes = None
-
-
-class _Whitening(_Shifting):
-    """Compares without what people have in common."""
-
-    def _whiten(self, *, due: bool) -> None:
-        super()._whiten(due=due)
-        self.gallery.whitening.shifts[:] = 0.0
 
 
 class _Raising(_Whitening):
@@ -133,10 +133,10 @@ def steps_of(*, declared: bool) -> list[Step]:
         *([Step("+ declared ways", _Bare, declared=True)] if declared else []),
         Step("+ raised thresholds", _Raising, declared),
         Step("+ whitening", _Whitening, declared),
-        Step("+ cameras", _Shifting, declared),
         Step("+ look-alikes", _Looking, declared),
         Step("+ repair", _Repairing, declared),
-        Step("+ learned ground", Engine, declared),
+        Step("+ learned ground", _Grounded, declared),
+        Step("+ cameras", Engine, declared),
         Step("+ a tenth answered", Engine, declared, answered=True),
     ]
 

@@ -202,7 +202,8 @@ function score(decision) {
   if (terms.length < 2) return null;
   const sum = terms.reduce((total, [, value]) => total + value, 0);
   const parts = terms.map(([name, value]) => `${TERMS[name] ?? name} ${value.toFixed(2)}`);
-  const whose = decision.decision === "new" ? "Score of the nearest" : "Score";
+  const nearest = decision.decision === "new" && decision.runner_up !== null;
+  const whose = nearest ? "Score of the nearest" : "Score";
   return h("p", { class: "soft small" }, `${whose} ${sum.toFixed(2)} = ${parts.join(" + ")}`);
 }
 

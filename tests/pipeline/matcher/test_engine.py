@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ from pipeline.matcher.repair import MOST
 from pipeline.matcher.scoring import Thresholds
 from pipeline.matcher.topology import Topology
 from pipeline.records import CameraState, Decision, Envelope, Progress, TrackletKey
-from pipeline.store import Batch, Store, Verdict
+from pipeline.store import Batch, Said, Store, Verdict
+from tests.benchmarks.recording import in_step
 from tests.pipeline.matcher.synthetic import (
     START,
     Script,
@@ -399,3 +401,39 @@ def test_what_is_kept_does_not_grow_with_time() -> None:
     assert len(target.hand.closed) == MOST
     assert sum(map(len, target.timelines.values())) < MOST + 30
     assert len(target.gallery) <= 8 * 4
+
+
+def test_a_restart_after_somebody_was_forgotten_decides_the_same(tmp_path: Path) -> None:
+    """It must not take to hand again what the engine that went on has not any more."""
+    rng = np.random.default_rng(1)
+    looks = people(24, rng, alike=0.2)
+    site = []
+    for camera, noise in (("a", 1.6), ("b", 2.2), ("c", 3.0)):
+        who = [int(rng.integers(len(looks))) for _ in range(60)]
+        walks = [
+            Walk(p, camera, 1 + 4.5 * n, 5 + 4.5 * n, like(looks[p], 0.4, rng), noise=noise)
+            for n, p in enumerate(who)
+        ]
+        site.append(Script(camera, walks, 280.0))
+    messages = in_step(message for script in site for message in script.envelopes())
+    batches = [messages[n : n + 20] for n in range(0, len(messages), 20)]
+    before = len(batches) * 8 // 10
+    with Store.open(f"sqlite:///{tmp_path}/camtrail.sqlite", crops=tmp_path / "crops") as store:
+        live = engine()
+        for batch in batches[:before]:
+            store.commit(live.take(batch))
+        assert len(live.hand.closed) == MOST
+        shifts = live.gallery.whitening.shifts
+        assert np.ptp(shifts) > 0  # of the cameras something is known
+        assignment = live.hand.all[5].assignment
+        assert assignment is not None
+        keys, _ = store.forget(assignment.identity, Said("Ada", 0.0, live.now))
+        live.forget(assignment.identity, keys)
+        again = restored(store, Matcher())
+    assert again.hand.closed.keys() == live.hand.closed.keys()
+    assert len(live.hand.closed) < MOST
+    for batch in batches[before:]:
+        one, other = live.take(batch).outcome, again.take(batch).outcome
+        assert repr(one.verdicts) == repr(other.verdicts)  # NaN is not itself
+        assert one.sameness == other.sameness
+    np.testing.assert_array_equal(live.gallery.whitening.shifts, again.gallery.whitening.shifts)

@@ -28,8 +28,10 @@ MIDDLE = 0.5
 
 
 def shifts(halves: list[tuple[str, float]], *cameras: str, recommended: bool = True) -> Matrix:
-    sameness = Sameness.learn(halves, OTHERS)
-    return sameness.shifts(cameras, MIDDLE, recommended=recommended)
+    sameness = Sameness()
+    for camera, similarity in halves:
+        sameness.learn(camera, similarity)
+    return Sameness(sameness.state).shifts(cameras, OTHERS, MIDDLE, recommended=recommended)
 
 
 def log_odds(similarity: float, same: float) -> float:
@@ -40,7 +42,7 @@ def log_odds(similarity: float, same: float) -> float:
 
 @pytest.mark.parametrize("nearer", [-0.08, 0.05, 0.1])
 def test_the_middle_of_the_thresholds_has_the_same_odds_for_all_cameras(nearer: float) -> None:
-    halves = [(camera, AS_RECKONED - nearer) for camera in "ab" for _ in range(100_000)]
+    halves = [(camera, AS_RECKONED - nearer) for camera in "ab" for _ in range(2_000)]
     found = shifts(halves, "a", "b")
     reckoned = OTHERS.mean + RECKONED * OTHERS.stdev
     expected = log_odds(MIDDLE, reckoned)
@@ -48,13 +50,25 @@ def test_the_middle_of_the_thresholds_has_the_same_odds_for_all_cameras(nearer: 
         (found[0, 1], reckoned - nearer),
         (found[1, 1], reckoned - nearer + (ELSEWHERE + AGAIN) * OTHERS.stdev),
     ):
-        assert log_odds(MIDDLE - shift, same) == pytest.approx(expected, rel=1e-3)
+        assert log_odds(MIDDLE - shift, same) == pytest.approx(expected, rel=0.05)
 
 
 def test_where_people_are_as_alike_as_is_reckoned_only_one_camera_is_another_matter() -> None:
     found = shifts([(camera, AS_RECKONED) for camera in "ab" for _ in range(50)], "a", "b")
     assert found[0, 1] == found[1, 0] == pytest.approx(0.0, abs=1e-9)
     assert found[0, 0] == found[1, 1] < -0.02
+
+
+def test_of_cameras_of_which_nothing_is_known_no_two_are_the_same() -> None:
+    found = shifts([("a", AS_RECKONED)] * 50, "", "a")
+    assert found[0, 0] == found[0, 1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_old_fades() -> None:
+    early, late = AS_RECKONED - 0.1, AS_RECKONED
+    found = shifts([("a", early)] * 100 + [("a", late)] * 400, "a", "b")
+    always = shifts([("a", late)] * 500, "a", "b")
+    np.testing.assert_allclose(found, always, atol=2e-3)
 
 
 def test_a_camera_that_sees_badly_is_put_right_and_little_is_said_by_few() -> None:
@@ -148,6 +162,16 @@ def test_the_halves_of_a_tracklet_are_its_first_crops_and_the_others(seed: int) 
     assert float(watched.halves[0] @ first) > 0.9999
     # The pooled embeddings are told at length 1, so that it is not quite the rest.
     assert float(watched.halves[1] @ unit(second)) > 0.97
+
+
+def test_of_little_that_came_later_nothing_is_halved() -> None:
+    watched = Watched(1)
+    watched.look(4)
+    for _ in range(3):
+        watched.sum = watched.sum + 0.1 * unit(watched.rng.normal(size=32))
+        watched.crops, watched.quality = watched.crops + 1, watched.quality + 0.1
+        watched.say(unit(watched.sum))
+    assert watched.halves is None
 
 
 def test_nothing_is_halved_where_another_encoder_looked_at_the_whole_tracklet() -> None:
