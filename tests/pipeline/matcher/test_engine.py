@@ -403,21 +403,26 @@ def test_what_is_kept_does_not_grow_with_time() -> None:
     assert len(target.gallery) <= 8 * 4
 
 
-def test_a_restart_after_somebody_was_forgotten_decides_the_same(tmp_path: Path) -> None:
-    """It must not take to hand again what the engine that went on has not any more."""
+def seen_badly(visits: int) -> list[list[Envelope]]:
+    """What three cameras say of whom they see more or less badly, in parts."""
     rng = np.random.default_rng(1)
     looks = people(24, rng, alike=0.2)
     site = []
     for camera, noise in (("a", 1.6), ("b", 2.2), ("c", 3.0)):
-        who = [int(rng.integers(len(looks))) for _ in range(60)]
+        who = [int(rng.integers(len(looks))) for _ in range(visits)]
         walks = [
             Walk(p, camera, 1 + 4.5 * n, 5 + 4.5 * n, like(looks[p], 0.4, rng), noise=noise)
             for n, p in enumerate(who)
         ]
-        site.append(Script(camera, walks, 280.0))
+        site.append(Script(camera, walks, 5.0 * visits))
     messages = in_step(message for script in site for message in script.envelopes())
-    batches = [messages[n : n + 20] for n in range(0, len(messages), 20)]
-    before = len(batches) * 8 // 10
+    return [messages[n : n + 20] for n in range(0, len(messages), 20)]
+
+
+def test_a_restart_after_somebody_was_forgotten_decides_the_same(tmp_path: Path) -> None:
+    """It must not take to hand again what the engine that went on has not any more."""
+    batches = seen_badly(60)
+    before = len(batches) * 3 // 4
     with Store.open(f"sqlite:///{tmp_path}/camtrail.sqlite", crops=tmp_path / "crops") as store:
         live = engine()
         for batch in batches[:before]:
@@ -437,3 +442,15 @@ def test_a_restart_after_somebody_was_forgotten_decides_the_same(tmp_path: Path)
         assert repr(one.verdicts) == repr(other.verdicts)  # NaN is not itself
         assert one.sameness == other.sameness
     np.testing.assert_array_equal(live.gallery.whitening.shifts, again.gallery.whitening.shifts)
+
+
+def test_thresholds_that_are_set_later_end_what_was_learned(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/camtrail.sqlite", crops=tmp_path / "crops") as store:
+        live = engine()
+        for batch in seen_badly(20):
+            store.commit(live.take(batch))
+        assert live.gallery.whitening.known
+        again, fixed = (restored(store, m) for m in (Matcher(), Matcher(accept=0.6, new=0.5)))
+    assert again.gallery.whitening.known
+    assert not fixed.gallery.whitening.known
+    assert (fixed.thresholds.accept, fixed.thresholds.new) == (0.6, 0.5)
