@@ -23,7 +23,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-# Measured on simulated sites (see tests/benchmarks/cameras.py):
+# Chosen on simulated sites, near what tests/benchmarks/cameras.py measures there:
 ELSEWHERE = 0.5  # visits to two cameras are so much less alike than two halves of one ...
 AGAIN = 0.17  # ... two visits to one camera so much more
 RECKONED = 4.5  # above others is one person elsewhere, where an encoder's thresholds are right
