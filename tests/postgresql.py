@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import psutil
 import psycopg
 
 from tests.folders import own_folder
+from tests.ports import free_port
 
 USER, DATABASE = "camtrail", "camtrail"
 SYSTEM_USER = "postgres"  # of the Debian package: the server refuses to be run by root
@@ -49,7 +49,7 @@ class Server:
         self._folder = own_folder("postgresql")  # without it, a server that was left behind ends
         self.data = self._folder / "data"
         self.password = secrets.token_hex(8) + "@/:%"  # has to be quoted in a URL
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas = 0
         if os.geteuid() == 0:
@@ -106,6 +106,9 @@ class Server:
         """``kill -9`` of the server and all its processes."""
         assert self._process is not None
         own = psutil.Process(self._process.pid)
+        own.suspend()  # a child that it had still forked would go on without it
+        while own.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.001)
         family = [own, *own.children(recursive=True)]
         for process in family:
             process.send_signal(signal.SIGKILL)
@@ -147,12 +150,6 @@ class Server:
 
 def _as_user() -> dict[str, str]:
     return {"user": SYSTEM_USER, "group": SYSTEM_USER} if os.geteuid() == 0 else {}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

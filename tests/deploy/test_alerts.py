@@ -26,8 +26,9 @@ from pipeline.simulate import SiteOptions, simulate_site
 from pipeline.telemetry.answer import answering
 from tests.deploy.test_monitoring import RULES
 from tests.pipeline.bus.samples import progress, update
-from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
+from tests.pipeline.camera.rtsp import RtspServer, need_gstreamer
 from tests.pipeline.telemetry.test_run import said
+from tests.ports import free_port
 
 FASTER = 20  # times as fast as the rules' own minutes
 LONG = 240.0  # seconds that are waited for what takes some

@@ -15,8 +15,9 @@ import redis
 
 from pipeline.bus.server import find_server
 from tests.pipeline.bus.samples import wait_for
-from tests.pipeline.camera.rtsp import free_port
+from tests.ports import free_port
 
+CLUSTERED = "--cluster-enabled yes"
 NAME = "mymaster"  # of the primary that the Sentinels watch
 REPLICA = ("replica", "copies")  # user and password with which servers copy each other
 _START_SECONDS = 60.0
@@ -53,7 +54,9 @@ class Server:
         self.port = free_port()
         self._log = str(folder / "log")
         self._binary = binary or find_server()
-        self._arguments = arguments
+        # Else the nodes talk at a port 10,000 higher, which may be taken.
+        bus = [f"--cluster-port {free_port()}"] if CLUSTERED in arguments else []
+        self._arguments = (*arguments, *bus)
         self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -214,11 +217,8 @@ class Nodes(_Group):
     SLOTS = 16384
 
     def __init__(self, folder: Path, slot: int, *arguments: str) -> None:
-        own = ["--cluster-enabled yes", "--cluster-node-timeout 1000", "--appendonly yes"]
-        self.servers = [
-            Server(folder / f"node-{n}", *own, f"--cluster-port {free_port()}", *arguments)
-            for n in range(4)
-        ]
+        own = [CLUSTERED, "--cluster-node-timeout 1000", "--appendonly yes"]
+        self.servers = [Server(folder / f"node-{n}", *own, *arguments) for n in range(4)]
         for server in self.servers:
             server.start()
         self._join(slot)

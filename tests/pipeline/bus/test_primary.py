@@ -19,8 +19,7 @@ from pipeline.bus.primary import Cluster, parse
 from pipeline.config import Camera, Site
 from pipeline.errors import CamtrailError
 from tests.pipeline.bus.samples import Store, put, wait_for
-from tests.pipeline.bus.servers import NAME, Nodes, Server, Watched
-from tests.pipeline.camera.rtsp import free_port
+from tests.pipeline.bus.servers import CLUSTERED, NAME, Nodes, Server, Watched
 
 SLOT = Cluster((), {}, "yard").slot
 
@@ -161,7 +160,7 @@ def test_a_wrong_password_a_name_that_no_sentinel_knows_and_sentinels_that_are_a
 
 
 def test_nodes_that_all_refuse_the_password_are_not_away(tmp_path: Path) -> None:
-    server = Server(tmp_path, "--cluster-enabled yes", "--requirepass right-secret")
+    server = Server(tmp_path, CLUSTERED, "--requirepass right-secret")
     server.start()
     try:
         site = site_at(tmp_path, f"redis+cluster://:wrong-secret@{server.address}")
@@ -173,7 +172,7 @@ def test_nodes_that_all_refuse_the_password_are_not_away(tmp_path: Path) -> None
 
 
 def test_a_cluster_whose_slots_nobody_serves(tmp_path: Path) -> None:
-    server = Server(tmp_path, "--cluster-enabled yes", f"--cluster-port {free_port()}")
+    server = Server(tmp_path, CLUSTERED)
     server.start()
     try:
         text = complaint(site_at(tmp_path, f"redis+cluster://{server.address}"))

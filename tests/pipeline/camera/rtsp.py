@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 PYTHON = "/usr/bin/python3"  # the system's: GStreamer is a Debian package
 _PROBE = (
@@ -22,12 +23,6 @@ def need_gstreamer() -> None:
         or subprocess.run([PYTHON, "-c", _PROBE], capture_output=True).returncode
     ):
         pytest.skip("needs Debian's gir1.2-gst-rtsp-server-1.0 (see CONTRIBUTING.md)")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RtspServer:

@@ -16,8 +16,9 @@ from pipeline.camera.live import Clock, LiveSource
 from pipeline.camera.source import open_source
 from pipeline.config import Camera
 from pipeline.records import Frame
-from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
+from tests.pipeline.camera.rtsp import RtspServer, need_gstreamer
 from tests.pipeline.camera.videos import number_in, numbered
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)

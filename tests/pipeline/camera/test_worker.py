@@ -31,9 +31,10 @@ from pipeline.inference.pool import DetectorPool
 from pipeline.records import CameraState, Detections, Envelope, Frame, Image, TrackletUpdate
 from pipeline.simulate import SiteOptions, simulate_site
 from tests.pipeline.camera.peers import Committer, write_site
-from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
+from tests.pipeline.camera.rtsp import RtspServer, need_gstreamer
 from tests.pipeline.camera.videos import numbered
 from tests.pipeline.inference.networks import untrained
+from tests.ports import free_port
 
 START = 1767600000.0  # 2026-01-05T08:00:00Z
 

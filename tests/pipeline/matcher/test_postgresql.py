@@ -41,10 +41,10 @@ def test_everything_is_stored_once_whenever_the_server_dies(
             for part in range(3):
                 before = committed()
                 for camera in "abc":
-                    cameras.put(camera, 8)
+                    cameras.put(camera, 5)
                 until(lambda: committed() > before)  # noqa: B023 - called at once
                 for camera in "abc":
-                    cameras.put(camera, 8 if part < 2 else 10_000)
+                    cameras.put(camera, 4 if part < 2 else 10_000)
                 postgresql.kill()
                 postgresql.start()
             assert cameras.all_committed()

@@ -23,9 +23,10 @@ from pipeline.records import Assignment, Decision, TrackletUpdate
 from pipeline.records import Path as TrackPath
 from pipeline.store import Batch, Outcome, Received, Said, Store, Verdict
 from pipeline.store.recordings import Recordings, Segment
-from tests.pipeline.camera.rtsp import RtspServer, free_port, need_gstreamer
+from tests.pipeline.camera.rtsp import RtspServer, need_gstreamer
 from tests.pipeline.camera.videos import number_in, numbered
 from tests.pipeline.run import Run
+from tests.ports import free_port
 
 RUN = "01JGVJ9ZZZZZZZZZZZZZZZZZZZ"
 
