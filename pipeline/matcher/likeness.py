@@ -191,7 +191,6 @@ class Likeness:
                 whitening.cameras,
                 self._calibration.others,
                 (self._base or self._calibration.thresholds).middle,
-                recommended=self.recommended is not None,
             )
             whitening.shifts = shifts.astype(np.float32).astype(np.float64)  # as the store keeps it
 

@@ -11,26 +11,29 @@ thought before; they have a given value at x = D/2 + K/D. The thresholds, right 
 K is. By how much that line lies elsewhere for the D of two cameras is added to their similarities,
 so that one pair of thresholds fits all.
 
+The thresholds are taken to be right for the site's good cameras. How alike halves are all over a
+site says nothing of them: where many wear a uniform, halves are less alike too, since what all of
+them have in common is taken off, and no more may be taken for the same person there.
+
 Lengths are in deviations of the similarity of two people, which differ with the encoder.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 # Chosen on simulated sites, near what tests/benchmarks/cameras.py measures there:
-ELSEWHERE = 0.5  # visits to two cameras are so much less alike than two halves of one ...
-AGAIN = 0.17  # ... two visits to one camera so much more
-RECKONED = 4.5  # above others is one person elsewhere, where an encoder's thresholds are right
+AGAIN = 0.67  # two visits to one camera are so much more alike than two to different ones
+RECKONED = 4.5  # above others is one person elsewhere, where thresholds are right
 
 MOST = 0.7  # that a similarity is shifted by
-_OF_SITE = 5.0  # tracklets as which what is reckoned with counts in the mean of the site ...
-_OF_CAMERA = 10.0  # ... and that mean in the mean of a camera
+_GOOD = 0.75  # share of the cameras that see worse than a good one, which may itself be odd
+_OF_CAMERA = 10.0  # tracklets as which the mean of the site counts in that of a camera
 _MEMORY = 100.0  # tracklets of a camera after which old ones begin to fade
 
 Matrix = npt.NDArray[np.float64]
@@ -58,39 +61,31 @@ class Sameness:
         fade = 1 - 1 / _MEMORY if count >= _MEMORY else 1.0
         self._halves[camera] = [fade * count + 1, fade * total + similarity]
 
-    def shifts(
-        self, cameras: Sequence[str], others: NormalDist, middle: float, *, recommended: bool
-    ) -> Matrix:
+    def shifts(self, cameras: Sequence[str], others: NormalDist, middle: float) -> Matrix:
         """What is added to the similarity of embeddings of each two of n cameras (n, n); '' is any
         camera of which nothing is known.
 
         Args:
             others: the similarity of two people.
             middle: of the thresholds.
-            recommended: whether the encoder's file has thresholds, which are for people who are as
-                alike as is reckoned. Of another encoder nothing is known: cameras are compared
-                with each other.
         """
-        deviation = others.stdev
-        reckoned = others.mean + RECKONED * deviation
-        site = _mean(self._halves.values(), reckoned + ELSEWHERE * deviation, _OF_SITE)
-        means = {name: _mean([own], site, _OF_CAMERA) for name, own in self._halves.items()}
-        halves = np.array([means.get(name, site) for name in cameras])
-        alike = (halves[:, None] + halves) / 2
-        if recommended:
-            same = [[one == other != "" for other in cameras] for one in cameras]
-            alike += deviation * np.where(same, AGAIN, -ELSEWHERE)
-            usual = reckoned
-        else:
-            usual = float(np.mean(list(means.values()) or site))
-        apart = max(usual - others.mean, deviation)
+        better = self._better(cameras)
+        same = np.array([[one == other != "" for other in cameras] for one in cameras])
+        apart = RECKONED * others.stdev
+        here = apart + (better[:, None] + better) / 2 + np.where(same, AGAIN * others.stdev, 0.0)
+        here = np.maximum(here, apart / 4)
         odds = (middle - others.mean - apart / 2) * apart  # K
-        here = np.maximum(alike - others.mean, apart / 4)
-        most = MOST * deviation
+        most = MOST * others.stdev
         shift = (apart / 2 + odds / apart) - (here / 2 + odds / here)
         return np.asarray(np.clip(shift, -most, most), np.float64)
 
-
-def _mean(found: Iterable[Sequence[float]], before: float, weight: float) -> float:
-    counts, totals = zip((weight, weight * before), *found, strict=True)
-    return float(sum(totals) / sum(counts))
+    def _better(self, cameras: Sequence[str]) -> Matrix:
+        """By how much halves are more alike in these cameras than in a good one of the site."""
+        if not self._halves:
+            return np.zeros(len(cameras))
+        counts, totals = np.array(list(self._halves.values())).T
+        site = float(totals.sum() / counts.sum())
+        means = (totals + _OF_CAMERA * site) / (counts + _OF_CAMERA)
+        known = dict(zip(self._halves, means.tolist(), strict=True))
+        good = float(np.quantile(means, _GOOD))
+        return np.array([known.get(name, site) - good for name in cameras])

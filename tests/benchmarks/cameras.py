@@ -61,8 +61,8 @@ def main() -> None:
     known = np.array([camera for site in sites for camera in site.cameras])
     correlation = np.corrcoef(known.T)[0, 1] if len(known) > 2 else np.nan
     print(
-        f"less elsewhere {(halves - elsewhere) / deviation:.2f}, more again "
-        f"{(again - halves) / deviation:.2f}, elsewhere above others "
+        f"again above elsewhere {(again - elsewhere) / deviation:.2f}, halves above elsewhere "
+        f"{(halves - elsewhere) / deviation:.2f}, elsewhere above others "
         f"{(elsewhere - others) / deviation:.2f}; correlation {correlation:.2f} "
         f"over {len(known)} cameras"
     )

@@ -2,9 +2,9 @@
 
 ``python -m tests.benchmarks.confidence FOLDER... [--html FILE]``
 
-A folder is one of `tests.benchmarks.steps`. A match is right where most tracklets that the identity
-had by then are of the same person, a new identity where no identity was. Repairs are left out.
-The expected calibration error is over ten bins of as many decisions each.
+A folder is one of `tests.benchmarks.steps`. A match, or a move by repair, is right where most
+tracklets that the identity had by then are of the same person, a new identity where no identity
+was. The expected calibration error is over ten bins of as many decisions each.
 """
 
 from __future__ import annotations

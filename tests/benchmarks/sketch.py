@@ -8,7 +8,8 @@ People walk and look as `camtrail simulate` has it, twice a second the pictures 
 them are drawn, and the site's own encoder embeds crops of the true boxes, shifted a little. A
 tracklet breaks where its person is hidden for longer than a tracker waits; a tracker's other
 mistakes are left out, so that scores come out higher than from video. Of everybody in uniform the
-clothes are alike. FOLDER gets what `tests.benchmarks.recording` replays, and the truth.
+clothes are alike. Cameras that see badly have small, dark and noisy pictures of people. FOLDER gets
+what `tests.benchmarks.recording` replays, and the truth.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
+import cv2
 import msgpack
 import numpy as np
 import yaml
@@ -47,12 +49,19 @@ RATE = 2  # pictures a second
 LOST_SECONDS = 1.5  # unseen, after which a tracker gives up
 _DETECTED = 0.35  # of the body visible
 _SHIFT = 0.02  # of the box's size, standard deviation
+_NOISE = 10.0  # of a camera that sees badly, standard deviation of pixels ...
+_PACKED = (cv2.IMWRITE_JPEG_QUALITY, 40)  # ... and how its pictures are kept
 _UNIFORM = ("top", "pattern", "upper_colour", "second_colour", "bottom", "lower_colour", "shoes")
 
 
 @dataclass(frozen=True)
 class Options:
-    """See `pipeline.simulate.SiteOptions`; ``uniforms`` is the share of the people in uniform."""
+    """See `pipeline.simulate.SiteOptions`.
+
+    Attributes:
+        uniforms: share of the people who are in uniform.
+        bad: probability of a camera to see badly.
+    """
 
     seed: int
     cameras: int
@@ -60,19 +69,52 @@ class Options:
     seconds: float
     overlap: bool = False
     uniforms: float = 0.0
+    bad: float = 0.0
 
 
 _KINDS = (
-    Options(seed=6201, cameras=3, people=10, seconds=120),
-    Options(seed=6202, cameras=5, people=30, seconds=240),
-    Options(seed=6203, cameras=4, people=20, seconds=180, overlap=True),
-    Options(seed=6204, cameras=6, people=30, seconds=240, overlap=True),
-    Options(seed=6205, cameras=8, people=60, seconds=300),
-    Options(seed=6206, cameras=12, people=150, seconds=400),
-    Options(seed=6207, cameras=5, people=30, seconds=240, uniforms=1 / 3),
-    Options(seed=6208, cameras=6, people=40, seconds=300, uniforms=0.5),
+    Options(seed=6301, cameras=3, people=10, seconds=120),
+    Options(seed=6302, cameras=5, people=30, seconds=240),
+    Options(seed=6303, cameras=4, people=20, seconds=180, overlap=True),
+    Options(seed=6304, cameras=6, people=30, seconds=240, overlap=True),
+    Options(seed=6305, cameras=8, people=60, seconds=300),
+    Options(seed=6306, cameras=12, people=150, seconds=400),
+    Options(seed=6307, cameras=5, people=30, seconds=240, uniforms=1 / 3),
+    Options(seed=6308, cameras=6, people=40, seconds=300, uniforms=0.5),
 )
-HELD_OUT = [replace(kind, seed=kind.seed + more) for more in (0, 8, 16) for kind in _KINDS]
+HELD_OUT = [
+    *(replace(kind, seed=kind.seed + more) for more in (0, 8, 16) for kind in _KINDS),
+    *(replace(kind, seed=kind.seed + 24, bad=1 / 3) for kind in _KINDS),
+]
+
+
+@dataclass
+class _Bad:
+    """How a camera sees that is far away, cheap, and turned to the dark.
+
+    Attributes:
+        height: of a person in pixels.
+        light: share of it that arrives.
+    """
+
+    height: int
+    light: float
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, options: Options, camera: str) -> _Bad | None:
+        """None: the camera sees well."""
+        rng = stream(options.seed, "sight", camera)
+        if rng.random() >= options.bad:
+            return None
+        return cls(int(rng.integers(28, 45)), float(rng.uniform(0.5, 1.0)), rng)
+
+    def look(self, crop: Image) -> Image:
+        scale = min(1.0, self.height / len(crop))
+        small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        noisy = small * self.light + self.rng.normal(0, _NOISE, small.shape)
+        written = cv2.imencode(".jpg", np.clip(noisy, 0, 255).astype(np.uint8), _PACKED)[1]
+        return np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR), np.uint8)
 
 
 @dataclass
@@ -100,6 +142,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--overlap", action="store_true")
     parser.add_argument("--uniforms", type=float, default=0.0, help="share of the people")
+    parser.add_argument("--bad", type=float, default=0.0, help="share of the cameras")
     given = vars(parser.parse_args())
     folder, held_out = given.pop("folder"), given.pop("held_out")
     if held_out is None:
@@ -165,6 +208,7 @@ class _Camera:
         self._judge = CropJudge(Crops())  # type: ignore[call-arg]
         self._encoder = encoder
         self._rng = stream(options.seed, "sketch", self._camera.name)
+        self._sight = _Bad.of(options, self._camera.name)
         self._open: dict[tuple[int, int], _Track] = {}  # by person and visit
         self._tracks = 0
         self.bodies: list[TrackletUpdate | Progress] = []
@@ -219,13 +263,16 @@ class _Camera:
             track.points.append((START.timestamp() + track.end, number, box.tolist()))
         chosen = np.flatnonzero(good)
         crops = [self._judge.cut(image, array[i], float(quality[i]), True) for i in chosen]
-        embeddings = self._encoder.embed([crop.image for crop in crops])
+        embeddings = self._encoder.embed([self._seen(crop.image) for crop in crops])
         for i, crop, embedding in zip(chosen, crops, embeddings, strict=True):
             track = tracks[i]
             weighted = embedding * np.float32(crop.quality)
             track.sums = weighted if track.sums is None else track.sums + weighted
             track.crops += 1
             track.quality += crop.quality
+
+    def _seen(self, crop: Image) -> Image:
+        return crop if self._sight is None else self._sight.look(crop)
 
     def _track(self, key: tuple[int, int], time: float) -> _Track:
         track = self._open.get(key)
