@@ -16,6 +16,7 @@ from pipeline.config import NAME_PATTERN
 from pipeline.errors import CamtrailError
 from pipeline.output import print_json
 from pipeline.variables import Variables
+from reid_models.header import DESCRIBED, encoder_files
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".avi", ".mov", ".m4v", ".webm", ".ts", ".264", ".h264", ".mjpeg"}
 DEFAULT_DETECTOR = "yolo11n.pt"
@@ -128,10 +129,10 @@ def _length(path: Path) -> tuple[float, float]:
 def _encoders(folder: Path, notes: list[str]) -> list[str]:
     """The encoder files in the folder, and a note for each that lacks its description."""
     found = _names(folder, "*.safetensors")
-    for name in _names(folder, "*.onnx"):
-        if (folder / name).with_suffix(".yaml").exists():
+    for name in (name for ending in DESCRIBED for name in _names(folder, f"*{ending}")):
+        if all(part.exists() for part in encoder_files(folder / name)):
             found.append(name)
-        else:
+        elif name.endswith(".onnx"):  # the others are not always an encoder's
             notes.append(f"{name} is left out: an encoder needs {Path(name).stem}.yaml beside it")
     return found
 

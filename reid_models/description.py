@@ -1,7 +1,7 @@
 """What an encoder file says of itself.
 
 The same keys serve as JSON in the header of a ``.safetensors`` file and as YAML beside an
-``.onnx`` file, where ``architecture`` and ``arguments`` have no meaning and are left out.
+exported one, where ``architecture`` and ``arguments`` have no meaning and are left out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Description(_Strict):
     Attributes:
         input: what the network wants to see.
         dimension: length of the embedding.
-        architecture: a name of `reid_models.names`; empty for ONNX.
+        architecture: a name of `reid_models.names`; empty for an export.
         arguments: for `reid_models.build`.
         flip: the embedding is the sum over the picture and its mirror image (twice the cost).
         trained_on: the data, in words.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from reid_models.description import Description
 from reid_models.errors import EncoderError
+from reid_models.exported import AT_ONCE
 from reid_models.header import fingerprint, read_description
 from reid_models.onnx_runtime import OnnxRuntime
 from reid_models.preprocess import Image, to_batch
@@ -18,7 +19,6 @@ from reid_models.torch_runtime import TorchRuntime
 from reid_models.weights import read_encoder
 
 FloatArray = npt.NDArray[np.float32]
-_BATCH = 32  # crops at once: beyond this the time a crop no longer falls, and memory grows
 
 
 class Runtime(Protocol):
@@ -56,7 +56,7 @@ class Encoder:
         """
         if not crops:
             return np.empty((0, self.dimension), np.float32)
-        parts = [self._embed(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
+        parts = [self._embed(crops[i : i + AT_ONCE]) for i in range(0, len(crops), AT_ONCE)]
         return np.concatenate(parts)
 
     def _embed(self, crops: Sequence[Image]) -> FloatArray:
@@ -74,12 +74,15 @@ class Encoder:
 
 
 def load_encoder(path: str | Path, device: str = "auto", threads: int | None = None) -> Encoder:
-    """Load a ``.safetensors`` encoder, or an ``.onnx`` one with its ``.yaml`` beside it.
+    """Load a ``.safetensors`` encoder, or an export with its ``.yaml`` beside it.
+
+    Exports are ``.onnx``, ``.xml`` of OpenVINO and ``.engine`` of TensorRT.
 
     Args:
-        path: the file.
+        path: the file. An engine is run like a program: take it from those you trust.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: that onnxruntime may use for one call; torch's are global and left alone.
+        threads: that onnxruntime or OpenVINO may use for one call; torch's are global and left
+            alone.
 
     Raises:
         EncoderError: says what is wrong with the file or the device.
@@ -91,5 +94,17 @@ def load_encoder(path: str | Path, device: str = "auto", threads: int | None = N
         runtime = TorchRuntime(model, device)
     else:
         description = read_description(path)
-        runtime = OnnxRuntime(path, description, device, threads)
+        runtime = _exported(path, description, device, threads)
     return Encoder(runtime, description, fingerprint(path, description))
+
+
+def _exported(path: Path, description: Description, device: str, threads: int | None) -> Runtime:
+    if path.suffix == ".xml":
+        from reid_models.openvino_runtime import OpenVinoRuntime
+
+        return OpenVinoRuntime(path, description, device, threads)
+    if path.suffix == ".engine":
+        from reid_models.tensorrt_runtime import TensorRtRuntime
+
+        return TensorRtRuntime(path, description, device)
+    return OnnxRuntime(path, description, device, threads)

@@ -15,6 +15,8 @@ from reid_models.errors import EncoderError
 
 KEY = "camtrail"  # of the description in the metadata of a .safetensors file
 
+DESCRIBED = ".onnx", ".xml", ".engine"  # have their description in the YAML beside them
+
 _MAX_HEADER = 8 << 20  # bytes; ours has about 20 KB, and the header is parsed before anything else
 _MAX_YAML = 1 << 20  # bytes
 
@@ -31,16 +33,30 @@ def describe_encoder(path: str | Path) -> tuple[Description, str]:
 
 
 def read_description(path: Path) -> Description:
-    """That in the header of a ``.safetensors`` file, or in the YAML beside an ``.onnx`` one.
+    """That in the header of a ``.safetensors`` file, or in the YAML beside an exported one.
 
     Raises:
         EncoderError: the file is missing, truncated, no encoder, or its description is bad.
     """
-    if path.suffix == ".onnx":
+    if path.suffix in DESCRIBED:
         return _beside(path)
     if path.suffix == ".safetensors":
         return read_header(path)
-    raise EncoderError(f"{path}: an encoder file ends in .safetensors or .onnx")
+    raise EncoderError(
+        f"{path}: an encoder file ends in .safetensors, .onnx, .xml (OpenVINO) or .engine "
+        "(TensorRT)"
+    )
+
+
+def network_files(path: Path) -> list[Path]:
+    """Those that hold an encoder's network: with OpenVINO its weights stand in NAME.bin."""
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+
+
+def encoder_files(path: Path) -> list[Path]:
+    """All of an encoder; last the one by which it is known."""
+    described = [path.with_suffix(".yaml")] if path.suffix in DESCRIBED else []
+    return [*described, *reversed(network_files(path))]
 
 
 def read_header(path: Path) -> Description:
@@ -72,9 +88,10 @@ def read_header(path: Path) -> Description:
 def fingerprint(path: Path, description: Description) -> str:
     """32 hexadecimal digits: a digest of weights and description."""
     digest = hashlib.sha256(description.model_dump_json().encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for part in network_files(path):
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()[:32]
 
 
@@ -92,6 +109,9 @@ def _check_header(path: Path) -> None:
 def _beside(path: Path) -> Description:
     if not path.is_file():
         raise EncoderError(f"{path}: no such encoder file")
+    for part in network_files(path):
+        if not part.is_file():
+            raise EncoderError(f"{path}: needs its weights in {part.name} beside it")
     beside = path.with_suffix(".yaml")
     if not beside.is_file():
         raise EncoderError(

@@ -15,7 +15,7 @@ class TorchRuntime:
     """Batch norm folded into the convolutions, channels last: both measured to help on a CPU."""
 
     def __init__(self, model: nn.Module, device: str) -> None:
-        self._device = _torch_device(device)
+        self._device = torch_device(device)
         fused = fuse(model.eval())
         self._model = fused.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -30,7 +30,12 @@ class TorchRuntime:
             return np.asarray(self._model(images).float().cpu().numpy())
 
 
-def _torch_device(device: str) -> torch.device:
+def torch_device(device: str) -> torch.device:
+    """The one of that name; ``auto`` is CUDA where there is one.
+
+    Raises:
+        EncoderError: no such device, or not here.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,7 +1,9 @@
-"""An encoder as a file to take elsewhere: ONNX with its description beside it, or safetensors."""
+"""An encoder as a file to take elsewhere: for another runtime, with its description beside it."""
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,65 +12,98 @@ import torch
 import yaml
 
 from reid_models import Description, load_encoder, save_encoder
+from reid_models.exported import AT_ONCE
+from reid_models.header import DESCRIBED, encoder_files
+from reid_models.openvino_runtime import NEEDED, mute_openvino
 from reid_models.weights import read_encoder
 from train.errors import TrainError
 
 TOLERANCE = 1e-4  # by which any number of an embedding may differ after the export
+PARTIAL = ".export-"  # begins the name of the folder in which an export is made
 _OPSET = 17
-_CROPS = 16  # made-up crops that the two are compared on
+_CROPS = 40  # made-up crops that the two are compared on; more than go together
 
 
 def export_encoder(source: Path, target: Path) -> float:
     """Writes ``target``, and compares the embeddings of the two.
 
-    An ``.onnx`` file has its description beside it, as ``NAME.yaml``. What is written appears only
-    if the embeddings agree.
+    All but ``.safetensors`` have their description beside them, as ``NAME.yaml``, and ``.xml`` has
+    its weights in ``NAME.bin``. What is written appears only if the embeddings agree.
 
     Args:
         source: an encoder file (.safetensors).
-        target: the file to write, ``.onnx`` or ``.safetensors``.
+        target: the file to write: ``.onnx``, ``.xml`` of OpenVINO, ``.engine`` of TensorRT or
+            ``.safetensors``.
 
     Returns:
         The largest difference of any number of an embedding, at most `TOLERANCE`.
 
     Raises:
-        TrainError: the target has another ending, or what was exported gives something else.
+        TrainError: the target has another ending, what the export needs is not there, or what was
+            exported gives something else.
         EncoderError: the source is no encoder file.
     """
-    if target.suffix not in (".onnx", ".safetensors"):
-        raise TrainError(f"{target}: the name of an exported encoder ends in .onnx or .safetensors")
+    _check(target)
     network, description = read_encoder(source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
-    beside = partial.with_suffix(".yaml")
-    try:
-        if target.suffix == ".onnx":
-            _write_onnx(network, description, partial)
-            beside.write_text(_yaml(description), encoding="utf-8")
-        else:
-            save_encoder(partial, network, description)
-        difference = largest_difference(source, partial)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=PARTIAL) as folder:
+        made = Path(folder) / target.name
+        _write(network, description, made)
+        if made.suffix in DESCRIBED:
+            made.with_suffix(".yaml").write_text(_yaml(description), encoding="utf-8")
+        difference = largest_difference(source, made)
         if not difference <= TOLERANCE:
             raise TrainError(
                 f"{source}: after the export embeddings differ by {difference:.1e}, more than "
                 f"{TOLERANCE:.0e}; nothing was written"
             )
-        if beside.exists():
-            beside.replace(target.with_suffix(".yaml"))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
+        for part in encoder_files(made):
+            part.replace(target.with_name(part.name))
     return difference
 
 
 def largest_difference(one: Path, other: Path) -> float:
-    """Of any number of the embeddings that two encoder files give the same crops, on the CPU."""
+    """Of any number of the embeddings that two encoder files give the same crops, on the CPU; an
+    engine of TensorRT on its GPU.
+    """
     rng = np.random.default_rng(0)
     sizes = rng.integers(24, 300, (_CROPS, 2))
     crops = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes.tolist()]
-    first, second = (load_encoder(path, "cpu").embed(crops) for path in (one, other))
+    first, second = (
+        load_encoder(path, "auto" if path.suffix == ".engine" else "cpu").embed(crops)
+        for path in (one, other)
+    )
     return float(np.abs(first - second).max())
+
+
+def _check(target: Path) -> None:
+    if target.suffix not in (*DESCRIBED, ".safetensors"):
+        raise TrainError(
+            f"{target}: the name of an exported encoder ends in .onnx, .xml (OpenVINO), .engine "
+            "(TensorRT) or .safetensors"
+        )
+    if target.suffix == ".xml" and importlib.util.find_spec("openvino") is None:
+        raise TrainError(f"{target}: {NEEDED}")
+    if target.suffix == ".engine":
+        if not torch.cuda.is_available():
+            raise TrainError(
+                f"{target}: an engine of TensorRT is made on the NVIDIA GPU that is to run it; "
+                "there is none here"
+            )
+        if importlib.util.find_spec("tensorrt") is None:
+            raise TrainError(f"{target}: needs the Python package tensorrt")
+
+
+def _write(network: torch.nn.Module, description: Description, target: Path) -> None:
+    if target.suffix == ".safetensors":
+        save_encoder(target, network, description)
+        return
+    onnx = target.with_suffix(".onnx")
+    _write_onnx(network, description, onnx)
+    if target.suffix == ".xml":
+        _write_openvino(onnx, target)
+    elif target.suffix == ".engine":
+        _write_engine(onnx, description, target)
 
 
 def _write_onnx(network: torch.nn.Module, description: Description, target: Path) -> None:
@@ -86,6 +121,37 @@ def _write_onnx(network: torch.nn.Module, description: Description, target: Path
             dynamic_axes={"crops": {0: "n"}, "embeddings": {0: "n"}},
             dynamo=False,
         )
+
+
+def _write_openvino(onnx: Path, target: Path) -> None:
+    mute_openvino()
+    import openvino
+
+    model = openvino.Core().read_model(onnx)
+    openvino.save_model(model, target, compress_to_fp16=False)
+
+
+def _write_engine(onnx: Path, description: Description, target: Path) -> None:
+    import tensorrt
+
+    logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+    builder = tensorrt.Builder(logger)
+    network = builder.create_network(0)
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse(onnx.read_bytes()):
+        raise TrainError(
+            f"{target}: TensorRT cannot read the network: {parser.get_error(0).desc()}"
+        )
+    sides = 3, description.input.height, description.input.width
+    profile = builder.create_optimization_profile()
+    profile.set_shape("crops", (1, *sides), (AT_ONCE // 2, *sides), (AT_ONCE, *sides))
+    config = builder.create_builder_config()
+    config.add_optimization_profile(profile)
+    config.clear_flag(tensorrt.BuilderFlag.TF32)  # else embeddings differ by more than is allowed
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise TrainError(f"{target}: TensorRT could not make the engine; its log says why")
+    target.write_bytes(plan)
 
 
 def _yaml(description: Description) -> str:

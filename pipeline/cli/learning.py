@@ -71,7 +71,7 @@ def info(site: SiteFile = DEFAULT_SITE, json: AsJson = False) -> None:
     "--comparison comparison.json"
 )
 def promote(
-    file: Annotated[Path, typer.Argument(metavar="ENCODER", help=".safetensors or .onnx")],
+    file: Annotated[Path, typer.Argument(metavar="ENCODER", help=".safetensors or an export")],
     site: SiteFile = DEFAULT_SITE,
     comparison: Annotated[
         Path | None,

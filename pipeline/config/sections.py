@@ -72,7 +72,7 @@ class Detector(Strict):
 
 
 class Encoder(Strict):
-    """The re-identification encoder file (.safetensors, or .onnx with its .yaml)."""
+    """The re-identification encoder file (.safetensors, or an export with its .yaml)."""
 
     path: Path = DEMO_ENCODER
     sha256: Sha256 | None = None  # of that file, not of one promoted later

@@ -22,6 +22,7 @@ from pipeline.inference.encoder import EncoderRuntime
 from pipeline.keyring import Keyring
 from pipeline.store import Store
 from pipeline.store.connection import has_store
+from reid_models.header import encoder_files
 
 
 @dataclass(frozen=True)
@@ -149,15 +150,13 @@ def _has_gallery(site: Site) -> bool:
 def _keep(folder: Path, file: Path, fingerprint: str) -> Path:
     """Copies the encoder into the folder, where nobody changes it; its name there."""
     name = Path(fingerprint).with_suffix(file.suffix)
-    beside = [(file, name)]
-    if file.suffix == ".onnx":
-        beside.insert(0, (file.with_suffix(".yaml"), name.with_suffix(".yaml")))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for source, target in beside:
-            partial = folder / f"{target}.partial"
+        for source in encoder_files(file):
+            target = folder / name.with_suffix(source.suffix)
+            partial = target.with_name(f"{target.name}.partial")
             shutil.copyfile(source, partial)
-            partial.replace(folder / target)
+            partial.replace(target)
     except OSError as error:
         raise CamtrailError(f"{folder}: the encoder cannot be kept there: {error}") from None
     return name

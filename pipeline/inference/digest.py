@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from pipeline.errors import CamtrailError
+from reid_models.header import network_files
 
 
 def verify(path: Path, wanted: str | None, section: str) -> None:
@@ -13,7 +14,8 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
 
     Args:
         path: of the file, or of a folder: then what counts is its files one after the other, in
-            the order of their names (``cat FOLDER/* | sha256sum``).
+            the order of their names (``cat FOLDER/* | sha256sum``). Of NAME.xml it is that file and
+            then NAME.bin.
         wanted: 64 hexadecimal digits.
         section: of ``site.yaml``, where it stands.
 
@@ -36,7 +38,7 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
 def sha256(path: Path) -> str:
     """The SHA-256 of a file or folder, as `verify` means it, in hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+    for part in sorted(path.iterdir()) if path.is_dir() else network_files(path):
         with part.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

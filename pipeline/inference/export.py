@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import CamtrailError
 from pipeline.inference.weights import load_weights, prepare, reason
+from reid_models.openvino_runtime import mute_openvino
 
 PARTIAL = ".export-"  # begins the name of the folder in which an export is made
 _TOGETHER = 16  # pictures at once for which an engine is made; the others take any number
@@ -113,11 +113,3 @@ def _export(weights: Path, arguments: Mapping[str, object]) -> None:
             YOLO(weights).export(**arguments)
     finally:
         torch.set_num_threads(threads)  # ultralytics takes nearly all for itself
-
-
-def mute_openvino() -> None:
-    """Keeps OpenVINO from sending reports of use, which it does unasked; before its import.
-
-    It does without the package that sends them where that cannot be imported.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

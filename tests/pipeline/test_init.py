@@ -199,6 +199,18 @@ def test_takes_the_weights_that_lie_there(tmp_path: Path) -> None:
     assert "lonely.onnx" not in text
 
 
+@pytest.mark.parametrize("files", [("e.xml", "e.bin", "e.yaml"), ("e.engine", "e.yaml")])
+def test_takes_an_exported_encoder_where_all_of_it_is_there(
+    tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    for name in (*files, "detector.engine", "notes.xml"):
+        (tmp_path / name).touch()
+    assert run(tmp_path, "gate=0").encoder.path == tmp_path / files[0]
+    (tmp_path / "e.yaml").unlink()
+    (tmp_path / "site.yaml").unlink()
+    assert run(tmp_path, "gate=0").encoder.path == DEMO_ENCODER
+
+
 def test_says_where_weights_come_from_where_none_lie_there(tmp_path: Path) -> None:
     site = run(tmp_path, "gate=0")
     assert site.detector.weights == "yolo11n.pt"

@@ -121,7 +121,7 @@ def test_a_device_that_is_not_there(encoder_file: Path, device: str) -> None:
 def test_missing_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="no such encoder file"):
         load_encoder(tmp_path / "none.safetensors")
-    with pytest.raises(EncoderError, match=r"ends in \.safetensors or \.onnx"):
+    with pytest.raises(EncoderError, match=r"ends in \.safetensors, \.onnx, \.xml"):
         load_encoder(tmp_path / "weights.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "pickle.safetensors")
     with pytest.raises(EncoderError, match="truncated or not a safetensors file"):

@@ -26,13 +26,21 @@ def encoder_file(path: Path, seed: int = 0, flip: bool = False) -> Path:
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_export_is_the_same_encoder(tmp_path: Path, flip: bool) -> None:
-    source, target = encoder_file(tmp_path / "e.safetensors", flip=flip), tmp_path / "e.onnx"
+@pytest.mark.parametrize(("name", "files"), [("e.onnx", ["e.onnx"]), ("e.xml", ["e.bin", "e.xml"])])
+def test_the_export_is_the_same_encoder(
+    tmp_path: Path, name: str, files: list[str], flip: bool
+) -> None:
+    if name == "e.xml":
+        pytest.importorskip("openvino", reason="needs the extra openvino")
+    source, target = encoder_file(tmp_path / "e.safetensors", flip=flip), tmp_path / name
     assert export_encoder(source, target) <= TOLERANCE
-    crops = [np.full((90, 40, 3), value, np.uint8) for value in (0, 90, 255)]
-    first, second = (load_encoder(path, "cpu").embed(crops) for path in (source, target))
-    np.testing.assert_allclose(first, second, atol=TOLERANCE)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.onnx", "e.safetensors", "e.yaml"]
+    rng = np.random.default_rng(1)
+    crops = [rng.integers(0, 256, (90, 40, 3), np.uint8) for _ in range(33)]
+    for count in (1, 33):
+        first, second = (load_encoder(p, "cpu").embed(crops[:count]) for p in (source, target))
+        np.testing.assert_allclose(first, second, atol=TOLERANCE)
+    expected = sorted([*files, "e.safetensors", "e.yaml"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == expected
 
 
 def test_as_safetensors(tmp_path: Path) -> None:
@@ -49,8 +57,13 @@ def test_another_network_shows(tmp_path: Path) -> None:
     assert largest_difference(one, two) > 100 * TOLERANCE
 
 
-def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.onnx"
+@pytest.mark.parametrize("name", ["e.onnx", "e.xml"])
+def test_what_differs_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "e.xml":
+        pytest.importorskip("openvino", reason="needs the extra openvino")
+    source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / name
     monkeypatch.setattr("train.export.TOLERANCE", -1.0)
     with pytest.raises(TrainError, match="nothing was written"):
         export_encoder(source, target)
@@ -58,5 +71,21 @@ def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_name_must_say_what(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match=r"ends in \.onnx or \.safetensors"):
+    with pytest.raises(TrainError, match=r"ends in \.onnx, \.xml \(OpenVINO\)"):
         export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.bin")
+
+
+def test_an_engine_is_made_where_it_runs(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(TrainError, match="on the NVIDIA GPU that is to run it; there is none here"):
+        export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.engine")
+    assert [p.name for p in tmp_path.iterdir()] == ["e.safetensors"]
+
+
+def test_without_openvino_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TrainError, match=r"pip install 'camtrail\[openvino\]'"):
+        export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.xml")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reid_models.header import DESCRIBED
 from train.commands.options import Data, Device, Json, open_to_measure, print_values
 from train.commands.progress import progress_bar
 from train.errors import TrainError
@@ -14,17 +15,21 @@ from train.errors import TrainError
 
 def export(
     encoder: Annotated[Path, typer.Argument(metavar="ENCODER", help="A .safetensors encoder.")],
-    out: Annotated[Path, typer.Option("--out", help="The .onnx or .safetensors file to write.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write; its ending says what.")],
     as_json: Json = False,
 ) -> None:
-    """Write an encoder as ONNX or safetensors, and check that it gives the same embeddings.
+    """Write an encoder for another runtime, and check that it gives the same embeddings.
+
+    .onnx for onnxruntime, .xml for OpenVINO (with its weights in .bin), .engine for TensorRT, made
+    on the NVIDIA GPU that is to run it, and .safetensors. All but the last have their description
+    beside them in a .yaml file.
 
     camtrail-train export runs/mine/encoder.safetensors --out mine.onnx
     """
     from train.export import export_encoder
 
     difference = export_encoder(encoder, out)
-    beside = {"description": str(out.with_suffix(".yaml"))} if out.suffix == ".onnx" else {}
+    beside = {"description": str(out.with_suffix(".yaml"))} if out.suffix in DESCRIBED else {}
     print_values({"file": str(out), **beside, "largest_difference": difference}, as_json)
 
 

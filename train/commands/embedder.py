@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from train.data import DataSet
     from train.evaluation import Features
 
-ENCODER_HELP = "A .safetensors or .onnx file, or: histogram (of colours, without learning)."
+ENCODER_HELP = "A .safetensors file or an export, or: histogram (of colours, without learning)."
 HISTOGRAM = "histogram"
 
 

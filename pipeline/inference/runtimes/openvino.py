@@ -12,11 +12,11 @@ import numpy as np
 import yaml
 
 from pipeline.errors import CamtrailError
-from pipeline.inference.export import mute_openvino
 from pipeline.inference.runtimes import MOST
 from pipeline.inference.runtimes.described import describe
 from pipeline.inference.runtimes.pixels import fixed, to_floats
 from pipeline.records import FloatArray, Image
+from reid_models.openvino_runtime import NEEDED, mute_openvino
 
 _MAX_YAML = 1 << 20  # bytes
 
@@ -76,9 +76,7 @@ class OpenVinoNetwork:
 
 def _read(path: Path) -> Any:
     if importlib.util.find_spec("openvino") is None:
-        raise CamtrailError(
-            f"{path}: needs the Python package openvino (pip install 'camtrail[openvino]')"
-        )
+        raise CamtrailError(f"{path}: {NEEDED}")
     mute_openvino()
     import openvino
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,26 @@ def test_the_file_may_be_deleted_once_it_is_promoted(
     force(path, file)  # with no gallery yet
     file.unlink()
     assert load_encoder(load_site(path).encoder.path).fingerprint == files[1][1].fingerprint
+
+
+def test_an_export_is_kept_with_all_its_files(
+    path: Path, tmp_path: Path, files: tuple[Encoded, Encoded]
+) -> None:
+    from train.export import export_encoder
+
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    folder = tmp_path / "exported"
+    export_encoder(files[1][0], folder / "mine.xml")
+    fingerprint = load_encoder(folder / "mine.xml").fingerprint
+    force(path, folder / "mine.xml")
+    shutil.rmtree(folder)
+    kept = load_site(path).encoder.path
+    assert load_encoder(kept).fingerprint == fingerprint
+    assert sorted(p.suffix for p in kept.parent.glob(f"{fingerprint}*")) == [
+        ".bin",
+        ".xml",
+        ".yaml",
+    ]
 
 
 def test_an_encoder_that_nobody_promoted_is_refused(

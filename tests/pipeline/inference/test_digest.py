@@ -28,6 +28,20 @@ def test_the_right_file_passes_and_another_is_named_with_its_digest(tmp_path: Pa
         verify(tmp_path / "away.pt", ABC, "detector")
 
 
+def test_of_openvino_the_weights_count_too(tmp_path: Path) -> None:
+    path = tmp_path / "e.xml"
+    path.write_bytes(b"a")
+    path.with_suffix(".bin").write_bytes(b"bc")
+    path.with_suffix(".yaml").write_bytes(b"not part of it")
+    verify(path, ABC, "encoder")
+    path.with_suffix(".bin").write_bytes(b"bd")
+    with pytest.raises(CamtrailError, match=r"not the file that encoder\.sha256 means"):
+        verify(path, ABC, "encoder")
+    path.with_suffix(".bin").unlink()
+    with pytest.raises(CamtrailError, match="cannot be read"):
+        verify(path, ABC, "encoder")
+
+
 def test_networks_of_another_file_are_not_loaded(weights: Path, encoder_file: Path) -> None:
     own = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert Detector(config.Detector(weights=str(weights), device="cpu", sha256=own))

@@ -1,0 +1,76 @@
+"""Runs an encoder that was exported for OpenVINO, on a processor."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reid_models.description import Description
+from reid_models.errors import EncoderError
+from reid_models.exported import Exported, FloatArray, check_ends
+
+NEEDED = "needs the Python package openvino (pip install 'camtrail[openvino]')"
+
+
+class OpenVinoRuntime(Exported):
+    """NAME.xml with its weights in NAME.bin; each thread that calls has a request of its own."""
+
+    device = "cpu"
+
+    def __init__(
+        self, path: Path, description: Description, device: str, threads: int | None
+    ) -> None:
+        if device not in ("auto", "cpu"):
+            raise EncoderError(f"device {device!r}: OpenVINO runs on the processor here; use cpu")
+        model = _read(path)
+        check_ends(path, len(model.inputs), len(model.outputs))
+        sides = model.input().get_partial_shape()
+        shape = [None if side.is_dynamic else side.get_length() for side in sides]
+        super().__init__(path, description, shape)
+        self._compiled = _compile(model, threads)
+        self._own = threading.local()
+        self._check_dimension(path, description)
+
+    def _run(self, batch: FloatArray) -> FloatArray:
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        self._own.request.infer([batch])
+        # It is written again by the next call.
+        return np.array(self._own.request.get_output_tensor(0).data, np.float32)
+
+
+def _read(path: Path) -> Any:
+    if importlib.util.find_spec("openvino") is None:
+        raise EncoderError(f"{path}: {NEEDED}")
+    mute_openvino()
+    import openvino
+
+    try:
+        return openvino.Core().read_model(path, path.with_suffix(".bin"))
+    except RuntimeError as error:
+        raise EncoderError(f"{path}: OpenVINO cannot load it: {str(error)[:200]}") from None
+
+
+def _compile(model: Any, threads: int | None) -> Any:
+    import openvino
+
+    settings: dict[str, object] = {
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",  # else less precise where the processor can
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return openvino.Core().compile_model(model, "CPU", settings)
+
+
+def mute_openvino() -> None:
+    """Keeps OpenVINO from sending reports of use, which it does unasked; before its import.
+
+    It does without the package that sends them where that cannot be imported.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
