@@ -36,7 +36,9 @@ _EXAMPLES = {  # what they cannot do without
 }
 Preset = Annotated[
     str,
-    typer.Option("--settings", help="A preset (default, paper), or a YAML file of your own."),
+    typer.Option(
+        "--settings", help="A preset (default, paper; dgnet: full), or a YAML file of your own."
+    ),
 ]
 
 
