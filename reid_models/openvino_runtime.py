@@ -53,7 +53,7 @@ def _read(path: Path) -> Any:
     try:
         return openvino.Core().read_model(path, path.with_suffix(".bin"))
     except RuntimeError as error:
-        raise EncoderError(f"{path}: OpenVINO cannot load it: {str(error)[:200]}") from None
+        raise EncoderError(f"{path}: OpenVINO cannot load it: {reason(error)}") from None
 
 
 def _compile(model: Any, threads: int | None) -> Any:
@@ -66,6 +66,14 @@ def _compile(model: Any, threads: int | None) -> Any:
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     return openvino.Core().compile_model(model, "CPU", settings)
+
+
+def reason(error: RuntimeError) -> str:
+    """What OpenVINO says, in a line, without where in its own code that is said."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(line for line in lines if not line.startswith(("Exception from", "Check '")))[
+        :200
+    ]
 
 
 def mute_openvino() -> None:

@@ -20,9 +20,9 @@ def export(
 ) -> None:
     """Write an encoder for another runtime, and check that it gives the same embeddings.
 
-    .onnx for onnxruntime, .xml for OpenVINO (with its weights in .bin), .engine for TensorRT, made
-    on the NVIDIA GPU that is to run it, and .safetensors. All but the last have their description
-    beside them in a .yaml file.
+    .onnx is for onnxruntime, .xml for OpenVINO (its weights are in .bin),
+    .engine for TensorRT (made on the NVIDIA GPU that is to run it). These have
+    their description in a .yaml file beside them; .safetensors holds all.
 
     camtrail-train export runs/mine/encoder.safetensors --out mine.onnx
     """

@@ -16,7 +16,7 @@ from pipeline.inference.runtimes import MOST
 from pipeline.inference.runtimes.described import describe
 from pipeline.inference.runtimes.pixels import fixed, to_floats
 from pipeline.records import FloatArray, Image
-from reid_models.openvino_runtime import NEEDED, mute_openvino
+from reid_models.openvino_runtime import NEEDED, mute_openvino, reason
 
 _MAX_YAML = 1 << 20  # bytes
 
@@ -86,7 +86,7 @@ def _read(path: Path) -> Any:
     try:
         model = openvino.Core().read_model(networks[0])
     except RuntimeError as error:
-        raise CamtrailError(f"{path}: OpenVINO cannot load it: {str(error)[:200]}") from None
+        raise CamtrailError(f"{path}: OpenVINO cannot load it: {reason(error)}") from None
     if len(model.inputs) != 1 or len(model.input().get_partial_shape()) != 4:
         raise CamtrailError(f"{path}: a detector has one input, of pictures")
     return model
