@@ -146,11 +146,11 @@ def test_a_restart_at_any_point_changes_nothing(
         assert stored == identities(expected)
 
 
-def restored(store: Store, config: Matcher) -> Engine:
+def restored(store: Store, config: Matcher, cameras: str = "abc") -> Engine:
     """An engine in the store's state."""
     topology = Topology(Declared())
     thresholds = Thresholds.of(config, 0.6, 0.5)
-    return Engine.restore(store.snapshot(), config, thresholds, "abc", topology, "", True)
+    return Engine.restore(store.snapshot(), config, thresholds, cameras, topology, "", True)
 
 
 def identity_numbers(store: Store) -> list[int]:
@@ -324,6 +324,35 @@ def test_what_comes_late_is_attached_and_counted() -> None:
     verdicts = play(target, [*first, *leader, *rest])
     assert [identities(verdicts)[TrackletKey("b", run_id("b"), 1)]] == [1]
     assert target.inbox.late > 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_tracklet_of_a_camera_that_was_cut_off_goes_on_whatever_ended_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: bool
+) -> None:
+    """The cable of a camera was cut, and its worker kept what it saw."""
+    for module in (engine_module, hand_module):
+        monkeypatch.setattr(module, "MOST", 2)
+    others = people(6, np.random.default_rng(3))
+    walks = [Walk(n + 1, "a", 12 + 8 * n, 18 + 8 * n, who) for n, who in enumerate(others)]
+    leader = replace_live(Script("a", walks, 90))
+    laggard = replace_live(Script("b", [Walk(0, "b", 2, 60, ALICE)], 90))
+    cut = next(n for n, m in enumerate(laggard) if time_of(m) > START + 10)
+    key = TrackletKey("b", run_id("b"), 1)
+    with Store.open(f"sqlite:///{tmp_path}/camtrail.sqlite", crops=tmp_path / "crops") as store:
+        config = Matcher(max_lateness=10)  # type: ignore[call-arg]
+        target = restored(store, config, "ab")
+        store.commit(before := target.take([*laggard[:cut], *leader[:-1]]))
+        assert identities(before.outcome.verdicts)[key] == 1
+        assert len(target.hand.closed) == 2
+        if restarts:
+            target = restored(store, config, "ab")
+        store.commit(after := target.take(laggard[cut:]))
+        assert after.outcome.verdicts == []
+        assert target.inbox.late > 0
+        (visit,) = store.identity(1).visits
+        assert visit.end == pytest.approx(START + 60)
+        assert store.counts().undecided == 0
 
 
 def replace_live(script: Script) -> list[Envelope]:
