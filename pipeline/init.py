@@ -131,7 +131,10 @@ def _encoders(folder: Path, notes: list[str]) -> list[str]:
     found = _names(folder, "*.safetensors")
     for name in (name for ending in DESCRIBED for name in _names(folder, f"*{ending}")):
         if all(part.exists() for part in encoder_files(folder / name)):
-            found.append(name)
+            if name.endswith(".engine"):
+                notes.append(f"{name} is left out: name it with its sha256, if you trust it")
+            else:
+                found.append(name)
         elif name.endswith(".onnx"):  # the others are not always an encoder's
             notes.append(f"{name} is left out: an encoder needs {Path(name).stem}.yaml beside it")
     return found

@@ -28,17 +28,34 @@ class Exported(ABC):
     """
 
     def __init__(self, path: Path, description: Description, shape: Sequence[object]) -> None:
+        self._path = path
         self._nchw = description.input.layout == "nchw"
         _check_shape(path, description, list(shape))
         self._one_by_one = isinstance(shape[0], int)
 
     def __call__(self, batch: FloatArray) -> FloatArray:
-        """Embeddings (N, D) of pictures (N, H, W, 3)."""
+        """Embeddings (N, D) of pictures (N, H, W, 3).
+
+        Raises:
+            EncoderError: the network fails, or gives another number of them.
+        """
         if self._nchw:
             batch = batch.transpose(0, 3, 1, 2)
         batch = np.ascontiguousarray(batch)
         parts = [batch[i : i + 1] for i in range(len(batch))] if self._one_by_one else [batch]
-        return np.concatenate([self._run(part).reshape(len(part), -1) for part in parts])
+        return np.concatenate([self._embed(part) for part in parts])
+
+    def _embed(self, batch: FloatArray) -> FloatArray:
+        try:
+            found = self._run(batch)
+        except Exception as error:  # each runtime has classes of its own for its faults
+            why = " ".join(str(error).split())[:200]
+            raise EncoderError(f"{self._path}: fails on {len(batch)} crops: {why}") from None
+        if len(found) != len(batch):
+            raise EncoderError(
+                f"{self._path}: gives {len(found)} embeddings for {len(batch)} crops"
+            )
+        return found.reshape(len(batch), -1)
 
     @abstractmethod
     def _run(self, batch: FloatArray) -> FloatArray:
@@ -46,7 +63,7 @@ class Exported(ABC):
 
     def _check_dimension(self, path: Path, description: Description) -> None:
         spec = description.input
-        out = self(np.zeros((1, spec.height, spec.width, 3), np.float32))
+        out = self(np.zeros((2, spec.height, spec.width, 3), np.float32))
         if out.shape[1] != description.dimension:
             raise EncoderError(
                 f"{path}: gives embeddings of {out.shape[1]} numbers, but "

@@ -32,7 +32,10 @@ class OpenVinoRuntime(Exported):
         sides = model.input().get_partial_shape()
         shape = [None if side.is_dynamic else side.get_length() for side in sides]
         super().__init__(path, description, shape)
-        self._compiled = _compile(model, threads)
+        try:
+            self._compiled = _compile(model, threads)
+        except RuntimeError as error:
+            raise EncoderError(f"{path}: OpenVINO cannot run it: {reason(error)}") from None
         self._own = threading.local()
         self._check_dimension(path, description)
 
@@ -47,11 +50,8 @@ class OpenVinoRuntime(Exported):
 def _read(path: Path) -> Any:
     if importlib.util.find_spec("openvino") is None:
         raise EncoderError(f"{path}: {NEEDED}")
-    mute_openvino()
-    import openvino
-
     try:
-        return openvino.Core().read_model(path, path.with_suffix(".bin"))
+        return unmapped().read_model(path, path.with_suffix(".bin"))
     except RuntimeError as error:
         raise EncoderError(f"{path}: OpenVINO cannot load it: {reason(error)}") from None
 
@@ -66,6 +66,16 @@ def _compile(model: Any, threads: int | None) -> Any:
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     return openvino.Core().compile_model(model, "CPU", settings)
+
+
+def unmapped() -> Any:
+    """OpenVINO, made to read weights: mapped into memory, they would change with their file."""
+    mute_openvino()
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"ENABLE_MMAP": False})
+    return core
 
 
 def reason(error: RuntimeError) -> str:

@@ -15,6 +15,8 @@ from reid_models.errors import EncoderError
 from reid_models.exported import AT_ONCE, Exported, FloatArray, check_ends
 from reid_models.torch_runtime import torch_device
 
+_FLOAT = "DataType.FLOAT"
+
 
 class TensorRtRuntime(Exported):
     """One call at a time: an engine has one context. Its code is run: it must be trusted."""
@@ -34,7 +36,10 @@ class TensorRtRuntime(Exported):
         check_ends(path, len(inputs), len(ends) - len(inputs))
         (self._input,) = inputs
         (self._output,) = set(ends) - set(inputs)
+        if any(str(self._engine.get_tensor_dtype(name)) != _FLOAT for name in ends):
+            raise EncoderError(f"{path}: its input and output have to be 32-bit floats")
         sides = self._engine.get_tensor_shape(self._input)
+        self._most = 1 if sides[0] > 0 else _most(path, self._engine, self._input)
         self._lock = threading.Lock()
         super().__init__(path, description, [None if side < 0 else side for side in sides])
         self._check_dimension(path, description)
@@ -44,27 +49,39 @@ class TensorRtRuntime(Exported):
         return str(self._device)
 
     def _run(self, batch: FloatArray) -> FloatArray:
-        parts = [batch[i : i + AT_ONCE] for i in range(0, len(batch), AT_ONCE)]
+        parts = [batch[i : i + self._most] for i in range(0, len(batch), self._most)]
         with self._lock, torch.cuda.device(self._device):
             return np.concatenate([self._infer(part) for part in parts])
 
     def _infer(self, batch: FloatArray) -> FloatArray:
         crops = torch.from_numpy(batch).to(self._device)
-        self._context.set_input_shape(self._input, tuple(crops.shape))
+        if not self._context.set_input_shape(self._input, tuple(crops.shape)):
+            raise EncoderError(f"the engine takes no pictures of shape {tuple(crops.shape)}")
         shape = tuple(self._context.get_tensor_shape(self._output))
         found = torch.empty(shape, dtype=torch.float32, device=self._device)
         self._context.set_tensor_address(self._input, crops.data_ptr())
         self._context.set_tensor_address(self._output, found.data_ptr())
         stream = torch.cuda.current_stream()
         if not self._context.execute_async_v3(stream.cuda_stream):
-            raise EncoderError("TensorRT: the engine of the encoder failed; its log says why")
+            raise EncoderError("TensorRT failed; its log says why")
         return np.asarray(found.cpu().numpy())
 
 
-def _load(path: Path) -> tuple[Any, Any]:
-    import tensorrt
+def _most(path: Path, engine: Any, name: str) -> int:
+    """Crops that an engine takes at once."""
+    least, _, most = engine.get_tensor_profile_shape(name, 0)
+    if least[0] > 1:
+        raise EncoderError(f"{path}: takes {least[0]} crops at least; it has to take single ones")
+    return min(AT_ONCE, int(most[0]))
 
-    runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
+
+def _load(path: Path) -> tuple[Any, Any]:
+    try:
+        import tensorrt
+
+        runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
+    except Exception as error:  # where the driver or its libraries do not fit
+        raise EncoderError(f"{path}: TensorRT does not run here: {error}") from None
     engine = runtime.deserialize_cuda_engine(path.read_bytes())
     context = engine.create_execution_context() if engine is not None else None
     if context is None:

@@ -107,7 +107,7 @@ class Server:
         assert self._process is not None
         own = psutil.Process(self._process.pid)
         own.suspend()  # a child that it had still forked would go on without it
-        while own.status() != psutil.STATUS_STOPPED:
+        while own.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
             time.sleep(0.001)
         family = [own, *own.children(recursive=True)]
         for process in family:

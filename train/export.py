@@ -39,12 +39,13 @@ def export_encoder(source: Path, target: Path) -> float:
         The largest difference of any number of an embedding, at most `TOLERANCE`.
 
     Raises:
-        TrainError: the target has another ending, what the export needs is not there, or what was
-            exported gives something else.
+        TrainError: the target has another ending, or a description of something else beside it,
+            what the export needs is not there, or what was exported gives something else.
         EncoderError: the source is no encoder file.
     """
     _check(target)
     network, description = read_encoder(source)
+    _check_beside(target, _yaml(description))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=PARTIAL) as folder:
         made = Path(folder) / target.name
@@ -94,6 +95,17 @@ def _check(target: Path) -> None:
             raise TrainError(f"{target}: needs the Python package tensorrt")
 
 
+def _check_beside(target: Path, description: str) -> None:
+    """That the description replaces none but that of the target itself."""
+    beside = target.with_suffix(".yaml")
+    if target.suffix not in DESCRIBED or not beside.exists():
+        return
+    shared = [s for s in DESCRIBED if s != target.suffix and target.with_suffix(s).exists()]
+    same = beside.read_text(encoding="utf-8", errors="replace") == description
+    if not same and (shared or not target.exists()):
+        raise TrainError(f"{beside}: is there and says something else; choose another name")
+
+
 def _write(network: torch.nn.Module, description: Description, target: Path) -> None:
     if target.suffix == ".safetensors":
         save_encoder(target, network, description)
@@ -135,7 +147,10 @@ def _write_engine(onnx: Path, description: Description, target: Path) -> None:
     import tensorrt
 
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
-    builder = tensorrt.Builder(logger)
+    try:
+        builder = tensorrt.Builder(logger)
+    except Exception as error:  # where the driver does not fit
+        raise TrainError(f"{target}: TensorRT does not run here: {error}") from None
     network = builder.create_network(0)
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(onnx.read_bytes()):

@@ -15,6 +15,7 @@ from pipeline.errors import CamtrailError
 from pipeline.matcher.repair import MOST
 from pipeline.output import local_time, print_json
 from pipeline.store import Store
+from reid_models import EncoderError, describe_encoder
 
 _PATIENCE_SECONDS = 180.0  # for a running site to change over
 _PAUSE_SECONDS = 0.2
@@ -34,10 +35,8 @@ def run_rollback(site: Site, *, as_json: bool) -> None:
 
 def run_info(site: Site, *, as_json: bool) -> None:
     """Prints which encoder is in use, which were before, and whether the gallery is its."""
-    from reid_models import EncoderError, load_encoder
-
     try:
-        encoder = load_encoder(site.encoder.path, device="cpu")
+        description, fingerprint = describe_encoder(site.encoder.path)
     except EncoderError as error:
         raise CamtrailError(str(error)) from None
     encoders = Encoders(site.data_dir)
@@ -46,12 +45,10 @@ def run_info(site: Site, *, as_json: bool) -> None:
     used = record.used if record is not None and applies else ()
     facts = {
         "file": site.encoder.path,
-        "fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "thresholds": thresholds.model_dump()
-        if (thresholds := encoder.description.thresholds)
-        else None,
-        "gallery": _gallery(site, encoder.fingerprint),
+        "fingerprint": fingerprint,
+        "dimension": description.dimension,
+        "thresholds": thresholds.model_dump() if (thresholds := description.thresholds) else None,
+        "gallery": _gallery(site, fingerprint),
         "used": [u.model_dump() | {"file": encoders.path(u)} for u in used],
     }
     if as_json:

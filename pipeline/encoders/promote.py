@@ -22,6 +22,7 @@ from pipeline.inference.encoder import EncoderRuntime
 from pipeline.keyring import Keyring
 from pipeline.store import Store
 from pipeline.store.connection import has_store
+from reid_models import EncoderError, describe_encoder
 from reid_models.header import encoder_files
 
 
@@ -96,12 +97,12 @@ def rollback(site: Site, progress: Progress) -> Promotion:
         )
     record = before.model_copy(update={"used": before.used[:-1]})
     target = record.used[-1]
-    old = _load(site, encoders.path(target))
-    if old.fingerprint != target.fingerprint:
+    if _fingerprint(encoders.path(target)) != target.fingerprint:  # before anything of it is run
         raise CamtrailError(
             f"{encoders.path(target)}: the file has changed since it was in use; restore the one "
             f"of fingerprint {target.fingerprint}"
         )
+    old = _load(site, encoders.path(target))
     return _take(site, encoders, record, old, before.used[-1].fingerprint, progress)
 
 
@@ -120,6 +121,13 @@ def _take(
     encoders.write(record)
     path = encoders.path(record.used[-1])
     return Promotion(path, encoder.fingerprint, former, gallery, result)
+
+
+def _fingerprint(file: Path) -> str:
+    try:
+        return describe_encoder(file)[1]
+    except EncoderError as error:
+        raise CamtrailError(str(error)) from None
 
 
 def _load(site: Site, file: Path) -> EncoderRuntime:

@@ -44,8 +44,11 @@ class EncoderRuntime:
 
     def embed(self, crops: Sequence[Image]) -> FloatArray:
         """L2-normalised embeddings (N, D) of BGR crops (uint8 H x W x 3, any size)."""
-        parts = [
-            self._encoder.embed([crop[:, :, ::-1] for crop in crops[first : first + self._batch]])
-            for first in range(0, len(crops), self._batch)
-        ]
+        batches = (
+            crops[first : first + self._batch] for first in range(0, len(crops), self._batch)
+        )
+        try:
+            parts = [self._encoder.embed([crop[:, :, ::-1] for crop in own]) for own in batches]
+        except EncoderError as error:
+            raise CamtrailError(str(error)) from None
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)

@@ -20,6 +20,7 @@ from pipeline.errors import CamtrailError
 from pipeline.store import Store
 from pipeline.telemetry import get_logger
 from reid_models import EncoderError, describe_encoder
+from reid_models.header import encoder_files
 
 if TYPE_CHECKING:
     from pipeline.encoders.reembed import Reembedded
@@ -47,10 +48,12 @@ def encoder_facts(site: Site, store: Store) -> EncoderFacts:
     """
     path = site.encoder.path
     try:
-        state = path.stat()
+        states = [part.stat() for part in encoder_files(path)]
     except OSError as error:
-        raise CamtrailError(f"{path}: the encoder cannot be read: {error.strerror}") from None
-    seen = f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
+        raise CamtrailError(
+            f"{error.filename}: the encoder cannot be read: {error.strerror}"
+        ) from None
+    seen = " ".join([str(path.absolute()), *(f"{s.st_size} {s.st_mtime_ns}" for s in states)])
     known = json.loads(store.fact(_FACT) or "{}")
     facts = EncoderFacts(**known["facts"]) if known.get("file") == seen else _read(path)
     stored = store.fact("fingerprint")

@@ -199,16 +199,23 @@ def test_takes_the_weights_that_lie_there(tmp_path: Path) -> None:
     assert "lonely.onnx" not in text
 
 
-@pytest.mark.parametrize("files", [("e.xml", "e.bin", "e.yaml"), ("e.engine", "e.yaml")])
-def test_takes_an_exported_encoder_where_all_of_it_is_there(
-    tmp_path: Path, files: tuple[str, ...]
-) -> None:
-    for name in (*files, "detector.engine", "notes.xml"):
+@pytest.mark.parametrize("missing", ["e.yaml", "e.bin"])
+def test_takes_an_exported_encoder_where_all_of_it_is_there(tmp_path: Path, missing: str) -> None:
+    for name in ("e.xml", "e.bin", "e.yaml", "detector.engine", "notes.xml"):
         (tmp_path / name).touch()
-    assert run(tmp_path, "gate=0").encoder.path == tmp_path / files[0]
-    (tmp_path / "e.yaml").unlink()
+    assert run(tmp_path, "gate=0").encoder.path == tmp_path / "e.xml"
+    (tmp_path / missing).unlink()
     (tmp_path / "site.yaml").unlink()
     assert run(tmp_path, "gate=0").encoder.path == DEMO_ENCODER
+
+
+def test_what_is_run_like_a_program_is_not_taken_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("e.engine", "e.yaml"):
+        (tmp_path / name).touch()
+    assert run(tmp_path, "gate=0").encoder.path == DEMO_ENCODER
+    assert "e.engine is left out: name it with its sha256" in "".join(capsys.readouterr())
 
 
 def test_says_where_weights_come_from_where_none_lie_there(tmp_path: Path) -> None:

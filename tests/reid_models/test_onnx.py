@@ -103,6 +103,20 @@ def test_files_that_contradict_each_other(tmp_path: Path, shape, said, text: str
         load_encoder(path, "cpu")
 
 
+def test_a_network_that_gives_one_embedding_for_several_crops(tmp_path: Path) -> None:
+    path = tmp_path / "e.onnx"
+    write_onnx(path, ["N", 3, 16, 8], SAID)
+    model = onnx.load(path)
+    model.graph.node.append(
+        helper.make_node("ReduceMean", ["embedding"], ["mean"], axes=[0], keepdims=1)
+    )
+    model.graph.output[0].name = "mean"
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    onnx.save(model, path)
+    with pytest.raises(EncoderError, match="gives 1 embeddings for 2 crops"):
+        load_encoder(path, "cpu")
+
+
 def test_files_that_are_not_what_they_are_called(tmp_path: Path) -> None:
     path = tmp_path / "e.onnx"
     with pytest.raises(EncoderError, match="no such encoder file"):

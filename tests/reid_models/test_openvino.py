@@ -119,6 +119,21 @@ def test_files_that_are_not_what_they_are_called(tmp_path: Path) -> None:
             read(path)
 
 
+def test_a_file_that_is_overwritten_changes_nothing_of_what_runs(tmp_path: Path) -> None:
+    """As it would, and end the process, if the weights were mapped into memory."""
+    path = tmp_path / "e.xml"
+    write_openvino(path, ["N", 3, 16, 8], SAID)
+    encoder = load_encoder(path, "cpu", threads=1)
+    crops = [np.full((16, 8, 3), value, np.uint8) for value in (10, 200)]
+    before = encoder.embed(crops)
+    with path.with_suffix(".bin").open("r+b") as file:
+        file.write(bytes(path.with_suffix(".bin").stat().st_size))
+    np.testing.assert_array_equal(encoder.embed(crops), before)
+    with path.with_suffix(".bin").open("r+b") as file:
+        file.truncate(1)
+    np.testing.assert_array_equal(encoder.embed(crops), before)
+
+
 def test_without_the_package_it_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,3 +89,20 @@ def test_without_openvino_it_says_how_to_get_it(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(TrainError, match=r"pip install 'camtrail\[openvino\]'"):
         export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.xml")
+
+
+def test_a_description_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    one = encoder_file(tmp_path / "a.safetensors", seed=1)
+    two = encoder_file(tmp_path / "b.safetensors", seed=2, flip=True)
+    export_encoder(one, tmp_path / "mine.onnx")
+    fingerprint = load_encoder(tmp_path / "mine.onnx").fingerprint
+    (tmp_path / "site.yaml").write_text("site: yard\n")
+    (tmp_path / "mine.engine").write_bytes(b"of the same encoder")
+    for target in ("mine.onnx", "site.onnx"):
+        with pytest.raises(TrainError, match=r"\.yaml: is there and says something else"):
+            export_encoder(two, tmp_path / target)
+    assert load_encoder(tmp_path / "mine.onnx").fingerprint == fingerprint
+    assert (tmp_path / "site.yaml").read_text() == "site: yard\n"
+    (tmp_path / "mine.engine").unlink()
+    export_encoder(two, tmp_path / "mine.onnx")  # its own it may replace
+    assert load_encoder(tmp_path / "mine.onnx").description.flip

@@ -29,7 +29,9 @@ def export(
     from train.export import export_encoder
 
     difference = export_encoder(encoder, out)
-    beside = {"description": str(out.with_suffix(".yaml"))} if out.suffix in DESCRIBED else {}
+    beside = {"weights": str(out.with_suffix(".bin"))} if out.suffix == ".xml" else {}
+    if out.suffix in DESCRIBED:
+        beside["description"] = str(out.with_suffix(".yaml"))
     print_values({"file": str(out), **beside, "largest_difference": difference}, as_json)
 
 

@@ -16,7 +16,7 @@ from pipeline.inference.runtimes import MOST
 from pipeline.inference.runtimes.described import describe
 from pipeline.inference.runtimes.pixels import fixed, to_floats
 from pipeline.records import FloatArray, Image
-from reid_models.openvino_runtime import NEEDED, mute_openvino, reason
+from reid_models.openvino_runtime import NEEDED, reason, unmapped
 
 _MAX_YAML = 1 << 20  # bytes
 
@@ -77,14 +77,11 @@ class OpenVinoNetwork:
 def _read(path: Path) -> Any:
     if importlib.util.find_spec("openvino") is None:
         raise CamtrailError(f"{path}: {NEEDED}")
-    mute_openvino()
-    import openvino
-
     networks = sorted(path.glob("*.xml"))
     if len(networks) != 1:
         raise CamtrailError(f"{path}: an OpenVINO folder holds one .xml file, this {len(networks)}")
     try:
-        model = openvino.Core().read_model(networks[0])
+        model = unmapped().read_model(networks[0])
     except RuntimeError as error:
         raise CamtrailError(f"{path}: OpenVINO cannot load it: {reason(error)}") from None
     if len(model.inputs) != 1 or len(model.input().get_partial_shape()) != 4:
