@@ -49,14 +49,19 @@ def read_description(path: Path) -> Description:
 
 
 def network_files(path: Path) -> list[Path]:
-    """Those that hold an encoder's network: with OpenVINO its weights stand in NAME.bin."""
-    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+    """Those that hold an encoder's network: with OpenVINO its weights stand in NAME.bin.
+
+    Digests take them in this order. The weights come first: what follows them in NAME.bin is not
+    read, nor what follows the network in NAME.xml, so that the other way round a byte could go from
+    the end of one to the beginning of the other, which gives other weights and the same digest.
+    """
+    return [path.with_suffix(".bin"), path] if path.suffix == ".xml" else [path]
 
 
 def encoder_files(path: Path) -> list[Path]:
     """All of an encoder; last the one by which it is known."""
     described = [path.with_suffix(".yaml")] if path.suffix in DESCRIBED else []
-    return [*described, *reversed(network_files(path))]
+    return [*described, *network_files(path)]
 
 
 def read_header(path: Path) -> Description:

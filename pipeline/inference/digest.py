@@ -14,8 +14,8 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
 
     Args:
         path: of the file, or of a folder: then what counts is its files one after the other, in
-            the order of their names (``cat FOLDER/* | sha256sum``). Of NAME.xml it is that file and
-            then NAME.bin.
+            the order of their names (``cat FOLDER/* | sha256sum``). Of NAME.xml it is NAME.bin
+            and then that file.
         wanted: 64 hexadecimal digits.
         section: of ``site.yaml``, where it stands.
 
@@ -27,7 +27,7 @@ def verify(path: Path, wanted: str | None, section: str) -> None:
     try:
         found = sha256(path)
     except OSError as error:
-        raise CamtrailError(f"{path}: cannot be read: {error.strerror}") from None
+        raise CamtrailError(f"{error.filename or path}: cannot be read: {error.strerror}") from None
     if found != wanted.lower():
         raise CamtrailError(
             f"{path}: not the file that {section}.sha256 means: its SHA-256 is {found}; "

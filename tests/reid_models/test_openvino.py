@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import yaml
+from onnx import TensorProto, helper, numpy_helper
 
 from reid_models import EncoderError, describe_encoder, load_encoder
 from reid_models.openvino_runtime import mute_openvino
@@ -21,7 +23,10 @@ openvino = pytest.importorskip("openvino", reason="needs the extra openvino")
 def write_openvino(path: Path, shape: list[int | str], said: object) -> None:
     """The encoder of `write_onnx` in both formats."""
     write_onnx(path.with_suffix(".onnx"), shape, None)
-    model = openvino.Core().read_model(path.with_suffix(".onnx"))
+    _save(openvino.Core().read_model(path.with_suffix(".onnx")), path, said)
+
+
+def _save(model: openvino.Model, path: Path, said: object) -> None:
     openvino.save_model(model, path, compress_to_fp16=False)
     path.with_suffix(".yaml").write_text(yaml.safe_dump(said))
 
@@ -79,6 +84,28 @@ def test_fingerprint_covers_the_weights_and_the_description(tmp_path: Path) -> N
     weights.write_bytes(changed)
     path.with_suffix(".yaml").write_text(yaml.safe_dump({**SAID, "flip": True}))
     assert load_encoder(path).fingerprint != first
+
+
+def test_a_byte_that_moves_from_one_file_to_the_other_shows(tmp_path: Path) -> None:
+    """Such a network loads: OpenVINO minds neither the end of the .xml nor that of the .bin."""
+    path = tmp_path / "e.xml"
+    matrix = np.random.default_rng(1).standard_normal((6, 3, 16, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "matrix"], ["embedding"])],
+        "encoder",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 16, 8])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 6, 1, 1])],
+        [numpy_helper.from_array(matrix, "matrix")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(made, path.with_suffix(".onnx"))
+    _save(openvino.Core().read_model(path.with_suffix(".onnx")), path, SAID)
+    first = describe_encoder(path)[1]
+    network, weights = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+    assert network.endswith(b"</net>\n")
+    path.write_bytes(network[:-1])
+    path.with_suffix(".bin").write_bytes(network[-1:] + weights)
+    assert load_encoder(path, "cpu").fingerprint != first
 
 
 @pytest.mark.parametrize(
