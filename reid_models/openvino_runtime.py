@@ -29,6 +29,11 @@ class OpenVinoRuntime(Exported):
             raise EncoderError(f"device {device!r}: OpenVINO runs on the processor here; use cpu")
         model = _read(path)
         check_ends(path, len(model.inputs), len(model.outputs))
+        kind = model.input().get_element_type()
+        if not kind.is_real():  # OpenVINO would cut floats to whole numbers without a word
+            raise EncoderError(
+                f"{path}: its input is of {kind.to_string()}, an encoder's is of floats"
+            )
         sides = model.input().get_partial_shape()
         shape = [None if side.is_dynamic else side.get_length() for side in sides]
         super().__init__(path, description, shape)

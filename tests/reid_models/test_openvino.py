@@ -108,6 +108,17 @@ def test_a_byte_that_moves_from_one_file_to_the_other_shows(tmp_path: Path) -> N
     assert load_encoder(path, "cpu").fingerprint != first
 
 
+@pytest.mark.parametrize("kind", ["u8", "i64", "string"])
+def test_an_input_that_takes_no_floats(tmp_path: Path, kind: str) -> None:
+    """OpenVINO would cut them to whole numbers without a word."""
+    path = tmp_path / "e.xml"
+    ops = openvino.opset13
+    image = ops.parameter([-1, 3, 16, 8], getattr(openvino.Type, kind), name="image")
+    _save(openvino.Model([ops.shape_of(image)], [image], "encoder"), path, SAID)
+    with pytest.raises(EncoderError, match=f"its input is of {kind}, an encoder's is of floats"):
+        load_encoder(path, "cpu")
+
+
 @pytest.mark.parametrize(
     ("shape", "said", "text"),
     [
