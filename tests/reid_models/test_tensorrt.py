@@ -22,3 +22,13 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     path.with_suffix(".yaml").write_text(yaml.safe_dump(SAID))
     with pytest.raises(EncoderError, match="needs an NVIDIA GPU; there is none here"):
         load_encoder(path)
+
+
+def test_without_the_package_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "e.engine"
+    path.write_bytes(b"an engine")
+    path.with_suffix(".yaml").write_text(yaml.safe_dump(SAID))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EncoderError, match="needs the Python package tensorrt"):
+        load_encoder(path)

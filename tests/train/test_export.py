@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from reid_models import Description, InputSpec, build, load_encoder, save_encoder
+from train.cli import app
 from train.errors import TrainError
 from train.export import TOLERANCE, export_encoder, largest_difference
 
@@ -106,3 +109,24 @@ def test_a_description_of_something_else_is_not_replaced(tmp_path: Path) -> None
     (tmp_path / "mine.engine").unlink()
     export_encoder(two, tmp_path / "mine.onnx")  # its own it may replace
     assert load_encoder(tmp_path / "mine.onnx").description.flip
+
+
+def test_without_tensorrt_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TrainError, match="needs the Python package tensorrt"):
+        export_encoder(encoder_file(tmp_path / "e.safetensors"), tmp_path / "e.engine")
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    source, target = encoder_file(tmp_path / "e.safetensors"), tmp_path / "mine.xml"
+    done = CliRunner().invoke(app, ["export", str(source), "--out", str(target), "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert 0 <= said.pop("largest_difference") <= TOLERANCE
+    assert said == {
+        "file": str(target),
+        "weights": str(tmp_path / "mine.bin"),
+        "description": str(tmp_path / "mine.yaml"),
+    }
