@@ -85,10 +85,9 @@ def unmapped() -> Any:
 
 def reason(error: RuntimeError) -> str:
     """What OpenVINO says, in a line, without where in its own code that is said."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return " ".join(line for line in lines if not line.startswith(("Exception from", "Check '")))[
-        :200
-    ]
+    where = "Exception from", "Check '"
+    lines = [line for line in str(error).splitlines() if not line.startswith(where)]
+    return " ".join(" ".join(lines).split())[:200]
 
 
 def mute_openvino() -> None:
