@@ -127,7 +127,7 @@ def _length(path: Path) -> tuple[float, float]:
 
 
 def _encoders(folder: Path, notes: list[str]) -> list[str]:
-    """The encoder files in the folder, and a note for each that lacks its description."""
+    """The encoder files in the folder, and a note for each that is left out."""
     found = _names(folder, "*.safetensors")
     for name in (name for ending in DESCRIBED for name in _names(folder, f"*{ending}")):
         if all(part.exists() for part in encoder_files(folder / name)):

@@ -51,23 +51,21 @@ class Exported(ABC):
         except Exception as error:  # each runtime has classes of its own for its faults
             why = " ".join(str(error).split())[:200]
             raise EncoderError(f"{self._path}: fails on {len(batch)} crops: {why}") from None
-        if len(found) != len(batch):
-            raise EncoderError(
-                f"{self._path}: gives {len(found)} embeddings for {len(batch)} crops"
-            )
+        if found.shape[:1] != batch.shape[:1]:
+            raise EncoderError(f"{self._path}: gives {found.shape} for {len(batch)} crops")
         return found.reshape(len(batch), -1)
 
     @abstractmethod
     def _run(self, batch: FloatArray) -> FloatArray:
         """Of a batch in the layout of the file."""
 
-    def _check_dimension(self, path: Path, description: Description) -> None:
+    def _check_dimension(self, description: Description) -> None:
         spec = description.input
         out = self(np.zeros((2, spec.height, spec.width, 3), np.float32))
         if out.shape[1] != description.dimension:
             raise EncoderError(
-                f"{path}: gives embeddings of {out.shape[1]} numbers, but "
-                f"{path.with_suffix('.yaml').name} says dimension {description.dimension}"
+                f"{self._path}: gives embeddings of {out.shape[1]} numbers, but "
+                f"{self._path.with_suffix('.yaml').name} says dimension {description.dimension}"
             )
 
 

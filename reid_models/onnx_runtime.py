@@ -31,7 +31,7 @@ class OnnxRuntime(Exported):
         check_ends(path, len(inputs), len(self._session.get_outputs()))
         self._input = inputs[0].name
         super().__init__(path, description, inputs[0].shape)
-        self._check_dimension(path, description)
+        self._check_dimension(description)
 
     @property
     def device(self) -> str:

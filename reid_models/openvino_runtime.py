@@ -38,11 +38,11 @@ class OpenVinoRuntime(Exported):
         shape = [None if side.is_dynamic else side.get_length() for side in sides]
         super().__init__(path, description, shape)
         try:
-            self._compiled = _compile(model, threads)
+            self._compiled = compiled(model, threads)
         except RuntimeError as error:
             raise EncoderError(f"{path}: OpenVINO cannot run it: {reason(error)}") from None
         self._own = threading.local()
-        self._check_dimension(path, description)
+        self._check_dimension(description)
 
     def _run(self, batch: FloatArray) -> FloatArray:
         if not hasattr(self._own, "request"):
@@ -61,7 +61,8 @@ def _read(path: Path) -> Any:
         raise EncoderError(f"{path}: OpenVINO cannot load it: {reason(error)}") from None
 
 
-def _compile(model: Any, threads: int | None) -> Any:
+def compiled(model: Any, threads: int | None) -> Any:
+    """The network for the processor, with this process' share of it; None: all of it."""
     import openvino
 
     settings: dict[str, object] = {

@@ -42,7 +42,7 @@ class TensorRtRuntime(Exported):
         self._most = 1 if sides[0] > 0 else _most(path, self._engine, self._input)
         self._lock = threading.Lock()
         super().__init__(path, description, [None if side < 0 else side for side in sides])
-        self._check_dimension(path, description)
+        self._check_dimension(description)
 
     @property
     def device(self) -> str:

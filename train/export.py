@@ -14,12 +14,12 @@ import yaml
 from reid_models import Description, load_encoder, save_encoder
 from reid_models.exported import AT_ONCE
 from reid_models.header import DESCRIBED, encoder_files
-from reid_models.openvino_runtime import NEEDED, mute_openvino
+from reid_models.openvino_runtime import NEEDED, unmapped
 from reid_models.weights import read_encoder
 from train.errors import TrainError
 
 TOLERANCE = 1e-4  # by which any number of an embedding may differ after the export
-PARTIAL = ".export-"  # begins the name of the folder in which an export is made
+_PARTIAL = ".export-"  # begins the name of the folder in which an export is made
 _OPSET = 17
 _CROPS = 40  # made-up crops that the two are compared on; more than go together
 
@@ -47,7 +47,7 @@ def export_encoder(source: Path, target: Path) -> float:
     network, description = read_encoder(source)
     _check_beside(target, _yaml(description))
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=PARTIAL) as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_PARTIAL) as folder:
         made = Path(folder) / target.name
         _write(network, description, made)
         if made.suffix in DESCRIBED:
@@ -136,10 +136,9 @@ def _write_onnx(network: torch.nn.Module, description: Description, target: Path
 
 
 def _write_openvino(onnx: Path, target: Path) -> None:
-    mute_openvino()
+    model = unmapped().read_model(onnx)
     import openvino
 
-    model = openvino.Core().read_model(onnx)
     openvino.save_model(model, target, compress_to_fp16=False)
 
 

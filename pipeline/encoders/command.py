@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pipeline.config import Site
 from pipeline.encoders.current import Encoders
+from pipeline.encoders.described import describe
 from pipeline.encoders.promote import Promotion, promote, rollback
 from pipeline.errors import CamtrailError
 from pipeline.matcher.repair import MOST
 from pipeline.output import local_time, print_json
 from pipeline.store import Store
-from reid_models import EncoderError, describe_encoder
 
 _PATIENCE_SECONDS = 180.0  # for a running site to change over
 _PAUSE_SECONDS = 0.2
@@ -35,10 +35,7 @@ def run_rollback(site: Site, *, as_json: bool) -> None:
 
 def run_info(site: Site, *, as_json: bool) -> None:
     """Prints which encoder is in use, which were before, and whether the gallery is its."""
-    try:
-        description, fingerprint = describe_encoder(site.encoder.path)
-    except EncoderError as error:
-        raise CamtrailError(str(error)) from None
+    description, fingerprint = describe(site.encoder.path)
     encoders = Encoders(site.data_dir)
     record = encoders.read()
     applies = record is not None and encoders.path(record.used[-1]) == site.encoder.path

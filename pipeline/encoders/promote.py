@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.config import Encoder, Site
 from pipeline.encoders.comparison import read_comparison
 from pipeline.encoders.current import Encoders, Record, Used
+from pipeline.encoders.described import describe
 from pipeline.encoders.reembed import Progress, Reembedded, reembed
 from pipeline.errors import CamtrailError
 from pipeline.inference import threads
@@ -22,7 +23,6 @@ from pipeline.inference.encoder import EncoderRuntime
 from pipeline.keyring import Keyring
 from pipeline.store import Store
 from pipeline.store.connection import has_store
-from reid_models import EncoderError, describe_encoder
 from reid_models.header import encoder_files
 
 
@@ -97,7 +97,7 @@ def rollback(site: Site, progress: Progress) -> Promotion:
         )
     record = before.model_copy(update={"used": before.used[:-1]})
     target = record.used[-1]
-    if _fingerprint(encoders.path(target)) != target.fingerprint:  # before anything of it is run
+    if describe(encoders.path(target))[1] != target.fingerprint:  # before anything of it is run
         raise CamtrailError(
             f"{encoders.path(target)}: the file has changed since it was in use; restore the one "
             f"of fingerprint {target.fingerprint}"
@@ -121,13 +121,6 @@ def _take(
     encoders.write(record)
     path = encoders.path(record.used[-1])
     return Promotion(path, encoder.fingerprint, former, gallery, result)
-
-
-def _fingerprint(file: Path) -> str:
-    try:
-        return describe_encoder(file)[1]
-    except EncoderError as error:
-        raise CamtrailError(str(error)) from None
 
 
 def _load(site: Site, file: Path) -> EncoderRuntime:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import Site
 from pipeline.encoders.current import Encoders
+from pipeline.encoders.described import describe
 from pipeline.errors import CamtrailError
 from pipeline.store import Store
 from pipeline.telemetry import get_logger
-from reid_models import EncoderError, describe_encoder
 from reid_models.header import encoder_files
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ def _change_over(site: Site) -> Reembedded:
 
 
 def _read(path: Path) -> EncoderFacts:
-    try:
-        description, fingerprint = describe_encoder(path)
-    except EncoderError as error:
-        raise CamtrailError(str(error)) from None
+    description, fingerprint = describe(path)
     found = description.thresholds
     if found is None:
         return EncoderFacts(fingerprint, None, None)

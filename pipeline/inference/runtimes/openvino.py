@@ -16,7 +16,7 @@ from pipeline.inference.runtimes import MOST
 from pipeline.inference.runtimes.described import describe
 from pipeline.inference.runtimes.pixels import fixed, to_floats
 from pipeline.records import FloatArray, Image
-from reid_models.openvino_runtime import NEEDED, reason, unmapped
+from reid_models.openvino_runtime import NEEDED, compiled, reason, unmapped
 
 _MAX_YAML = 1 << 20  # bytes
 
@@ -69,7 +69,7 @@ class OpenVinoNetwork:
         if threads not in requests:
             with self._lock:
                 if threads not in self._compiled:
-                    self._compiled[threads] = _compile(self._model, threads)
+                    self._compiled[threads] = compiled(self._model, threads)
                 requests[threads] = self._compiled[threads].create_infer_request()
         return requests[threads]
 
@@ -87,17 +87,6 @@ def _read(path: Path) -> Any:
     if len(model.inputs) != 1 or len(model.input().get_partial_shape()) != 4:
         raise CamtrailError(f"{path}: a detector has one input, of pictures")
     return model
-
-
-def _compile(model: Any, threads: int) -> Any:
-    import openvino
-
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",  # else less precise where the processor can
-    }
-    return openvino.Core().compile_model(model, "CPU", settings)
 
 
 def _metadata(path: Path) -> dict[str, Any] | None:
